@@ -1,0 +1,1 @@
+"""Operations on batches of waves and features that training adds."""

@@ -1,0 +1,1 @@
+"""Networks: encoders, what fuses their levels, and what joins the tasks."""

@@ -1,0 +1,1 @@
+"""Metrics: labels and scores in, numbers out."""

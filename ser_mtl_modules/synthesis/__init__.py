@@ -1,0 +1,1 @@
+"""A small voice, and sample corpora that it speaks."""

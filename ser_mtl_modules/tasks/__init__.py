@@ -1,0 +1,1 @@
+"""What is learned: a head, its label, its loss and its metric."""
