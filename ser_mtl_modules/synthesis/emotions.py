@@ -24,7 +24,7 @@ CUES = {
 """The fields of `Expression` that each cue moves."""
 
 FIELDS = [field for fields in CUES.values() for field in fields]
-UNITS = np.array([4.5, 0.9, 5.0, 0.25, 7.0, 2.0, 0.03])
+UNITS = np.array([5.0, 1.2, 6.5, 0.3, 7.5, 2.3, 0.04])
 """What 1 means in the table below, in the units of the fields."""
 
 EMOTIONS = {
@@ -43,7 +43,7 @@ EMOTIONS = {
 INTENSITIES = {"normal": 1.0, "strong": 1.5}
 """How far an emotion is from neutral."""
 
-SPREAD = 0.4
+SPREAD = 0.27
 """Standard deviation of every field from clip to clip, in `UNITS`."""
 
 

@@ -25,7 +25,7 @@ TRACK_RATE = 1000  # values per second
 GLIDE_S = 0.060  # how long the tract takes from one target to the next
 VOICE_ONSET_S = 0.020
 NOISE_ONSET_S = 0.008
-SILENCE_S = 0.1  # before and after
+SILENCE_S = 0.08  # before and after
 FINAL_LENGTHENING = 1.25  # of the last vowel and what follows it
 ACCENT_S = 0.070  # standard deviation of an accent's bump
 USUAL_FALL_ST = -3.0  # of a statement, from its beginning to its end
@@ -133,19 +133,19 @@ def draw_speaker(sex, rng):
     offset = iter(rng.uniform(-1.0, 1.0, size=11))
     return Speaker(
         sex=sex,
-        f0_hz=f0_hz * 2 ** (4.0 * next(offset) / 12),
+        f0_hz=f0_hz * 2 ** (3.5 * next(offset) / 12),
         tract_cm=tract_cm + 0.6 * next(offset),
         formant_offsets=tuple(1.0 + 0.05 * next(offset) for _ in range(4)),
         accent_st=2.5 * 2 ** (0.3 * next(offset)),
-        rate=1.1 * 2 ** (0.15 * next(offset)),
-        level_db=4.0 * next(offset),
+        rate=1.2 * 2 ** (0.15 * next(offset)),
+        level_db=3.0 * next(offset),
         slope_db=6.0 + 0.8 * next(offset),
         breath_db=-28.0 + 4.0 * next(offset),
     )
 
 
 def say(text, speaker, expression=NEUTRAL, rng=None, sample_rate=16000):
-    """Speaks a text, with about a tenth of a second of silence around it.
+    """Speaks a text, with a little silence around it.
 
     Arguments
     ---------
@@ -415,8 +415,8 @@ def make_filters(tracks, speaker, expression):
         From times and frequencies to one gain for each of `make_sources`.
     """
     slope_db = speaker.slope_db - expression.tension_db
-    scale = np.array(speaker.formant_offsets)
-    scale *= NEUTRAL_TRACT_CM / speaker.tract_cm
+    shorter = NEUTRAL_TRACT_CM / speaker.tract_cm
+    scale = shorter * np.array(speaker.formant_offsets)
 
     def gains_at(times, frequencies):
         last = len(tracks["spoken"]) - 1
