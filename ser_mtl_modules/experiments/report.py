@@ -217,8 +217,7 @@ def _pooled(runs):
 
 
 def _counts(runs):
-    """By ID, the mean confusion over seeds [C, C]; and the IDs' speakers."""
-    n_seeds = len({run.results["seed"] for run in runs})
+    """By ID, the confusion [C, C] summed over seeds; and the speakers."""
     counts, speakers = {}, {}
     for run in runs:
         rows = [row for row in run.rows if row["target"]]
@@ -228,7 +227,7 @@ def _counts(runs):
             run.classes,
         )
         for row, matrix in zip(rows, matrices):
-            counts[row["ID"]] = counts.get(row["ID"], 0) + matrix / n_seeds
+            counts[row["ID"]] = counts.get(row["ID"], 0) + matrix
             # an unknown speaker counts as one that said nothing else
             speakers[row["ID"]] = row["speaker"] or row["ID"]
     ids = sorted(counts)
