@@ -21,9 +21,10 @@ import platform
 import sys
 from pathlib import Path
 
-import speechbrain as sb
 import torch
 from hyperpyyaml import load_hyperpyyaml
+
+import speechbrain as sb
 
 # a corpus's train.py is a link to this file: Python looks beside the file
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

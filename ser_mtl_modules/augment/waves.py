@@ -1,9 +1,9 @@
 """Speed and noise on batches of waves, by SpeechBrain's augmentations."""
 
 import torch
-from speechbrain.augment.time_domain import AddNoise, SpeedPerturb
 
 from ser_mtl_modules.lobes.masking import frame_mask
+from speechbrain.augment.time_domain import AddNoise, SpeedPerturb
 
 
 class SpeedAndNoise(torch.nn.Module):

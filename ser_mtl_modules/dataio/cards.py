@@ -250,7 +250,7 @@ class Card:
         counts = dict(counts)
         if "other" in counts:
             other = counts.pop("other")
-            counts = {**{c: other for c in self.classes}, **counts}
+            counts = {**dict.fromkeys(self.classes, other), **counts}
         return counts
 
     def _absent(self, rows, fold):

@@ -1,7 +1,6 @@
 """From the rows of a card's set to waves and their labels."""
 
 import speechbrain as sb
-
 from ser_mtl_modules.dataio.audio import read_audio
 
 COLUMNS = ("emotion", "speaker", "gender", "transcript", "style")

@@ -1,7 +1,5 @@
 """Silence before and after speech."""
 
-import torch
-
 
 def trim_silence(wave, sample_rate, range_db=35.0, margin=0.1):
     """Cuts away what is quiet before the first and after the last speech.

@@ -2,9 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from speechbrain.lobes.features import Fbank
 
 from ser_mtl_modules.lobes.masking import frame_mask
+from speechbrain.lobes.features import Fbank
 
 
 class MaskedBatchNorm(torch.nn.Module):

@@ -2,10 +2,10 @@
 
 import torch
 import torch.nn.functional as F
-from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN, Classifier
-from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper
 
 from ser_mtl_modules.tasks.base import Task
+from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN, Classifier
+from speechbrain.nnet.losses import AdditiveAngularMargin, LogSoftmaxWrapper
 
 
 class Speaker(Task):

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from speechbrain.decoders.ctc import filter_ctc_output
 
 from ser_mtl_modules.tasks.base import Task
+from speechbrain.decoders.ctc import filter_ctc_output
 
 
 class Alignments(NamedTuple):

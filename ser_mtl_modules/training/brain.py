@@ -4,21 +4,21 @@ import logging
 import resource
 import time
 
-import speechbrain as sb
 import torch
-from speechbrain.dataio.batch import PaddedBatch
-from speechbrain.utils.checkpoints import (
-    mark_as_loader,
-    mark_as_saver,
-    register_checkpoint_hooks,
-)
 
+import speechbrain as sb
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.randomness import seed_everything
 from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.checkpoints import progress
 from ser_mtl_modules.training.results import metrics_from_rows
 from ser_mtl_modules.training.schedule import constant
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.checkpoints import (
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
 
 logger = logging.getLogger(__name__)
 
