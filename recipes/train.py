@@ -16,6 +16,7 @@ Authors
 """
 
 import importlib
+import json
 import logging
 import platform
 import sys
@@ -29,6 +30,7 @@ import speechbrain as sb
 # a corpus's train.py is a link to this file: Python looks beside the file
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from ser_mtl_modules.atomic import atomic_write  # noqa: E402
 from ser_mtl_modules.dataio.batching import DurationBatchSampler  # noqa: E402
 from ser_mtl_modules.dataio.cards import load_card  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
@@ -85,6 +87,18 @@ class MultiTaskBrain(SERBrain):
             losses[name] = task.loss(predictions[name], targets[name])
         return self.objective(losses, batch)
 
+    def on_epoch_end(self, record):
+        """Losses by name and the metrics of valid go to the train logger."""
+        if sb.utils.distributed.if_main_process():
+            self.hparams.train_logger.log_stats(
+                {"epoch": record["epoch"], "lr": record["lr"]},
+                train_stats=record["train"],
+                valid_stats={
+                    **record["valid"],
+                    **results.headline(record["metrics"]),
+                },
+            )
+
 
 def prepare(options, recipe):
     """Manifest, card and fold: what the experiment is about."""
@@ -135,6 +149,8 @@ def finish(brain, hparams, facts, test_rows):
         classes,
         f"{facts['card']}, fold {facts['fold']}",
     )
+    with atomic_write(folder / "history.json") as file:
+        json.dump(brain.history, file, indent=1)
     figures.plot_curves(folder / "curves.png", brain.history, brain.best_epoch)
     results.write_results(
         folder / "results.json",
@@ -174,7 +190,9 @@ def main(arguments):
         return
     manifest, card, split = prepare(options, recipe)
     found = {key: getattr(split, key) for key in FOUND}
-    text = settings.override(hparams_file, settings.merge(overrides, found))
+    text = settings.override(
+        hparams_file, {**settings.parse(overrides), **found}
+    )
     hparams = load_hyperpyyaml(text)
     sb.create_experiment_directory(folder)
     settings.save(folder / "hyperparams.yaml", text)

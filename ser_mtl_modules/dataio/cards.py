@@ -223,7 +223,7 @@ class Card:
             wanted["total"] = expected["total"]
         found = {**sets, "total": rows}
         wrong = []
-        for name, counts in wanted.items():
+        for name, counts in reversed(wanted.items()):  # the total first
             classes = collections.Counter(
                 r["emotion"] for r in found[name].values()
             )
@@ -235,7 +235,10 @@ class Card:
         if not wrong:
             return
         message = (
-            f"{where}: " + "; ".join(wrong) + "." + self._absent(rows, fold)
+            f"{where}: {'; '.join(wrong[:4])}"
+            + (f"; and {len(wrong) - 4} more" if len(wrong) > 4 else "")
+            + "."
+            + self._absent(rows, fold)
         )
         if strict:
             raise SerMtlError(

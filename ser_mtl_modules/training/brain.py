@@ -302,6 +302,7 @@ class SERBrain(sb.Brain):
                 "metrics": self.metrics,
             }
         )
+        self.on_epoch_end(self.history[-1])
         main = next(iter(self.modules.tasks))
         self.checkpointer.save_checkpoint(
             {
@@ -312,6 +313,9 @@ class SERBrain(sb.Brain):
             }
         )
         self.checkpointer.keep(progress, best)
+
+    def on_epoch_end(self, record):
+        """For a subclass to log what is in ``history`` of this epoch."""
 
     def _save_intra_epoch_ckpt(self):
         now = time.monotonic()

@@ -438,6 +438,19 @@ def flat(metrics, prefix=""):
             yield f"{prefix}{name}", value
 
 
+def headline(metrics):
+    """The metrics that a log line has room for: none of single classes.
+
+    Example
+    -------
+    >>> headline({"emotion": {"UA": 0.5, "by_class": {"sad": {"F1": 0.4}}}})
+    {'emotion/UA': 0.5}
+    """
+    return {
+        name: value for name, value in flat(metrics) if "/by_class/" not in name
+    }
+
+
 # ---- showing
 
 

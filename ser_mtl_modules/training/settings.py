@@ -35,9 +35,7 @@ def override(yaml_file, overrides):
     parser = ruamel.yaml.YAML()
     with open(yaml_file, encoding="utf-8") as file:
         tree = parser.load(file)
-    if isinstance(overrides, str):
-        overrides = parser.load(overrides) or {}
-    for key, value in overrides.items():
+    for key, value in parse(overrides).items():
         _override(tree, key, value, f"{yaml_file}: --{key}")
     text = io.StringIO()
     parser.dump(tree, text)
@@ -106,11 +104,9 @@ def _is_plain(value):
 
 def as_dict(overrides):
     """Overrides as plain values, for the record."""
-    if isinstance(overrides, str):
-        overrides = ruamel.yaml.YAML(typ="rt").load(overrides) or {}
     return {
         key: value if _is_plain(value) else _text(value)
-        for key, value in overrides.items()
+        for key, value in parse(overrides).items()
     }
 
 
@@ -120,12 +116,34 @@ def _text(value):
     return text.getvalue().partition(":")[2].strip()
 
 
-def merge(overrides, found):
-    """Overrides of the command line, and what was found in the corpus."""
-    parser = ruamel.yaml.YAML()
-    if isinstance(overrides, str):
-        overrides = parser.load(overrides) or {}
-    return {**overrides, **found}
+def parse(overrides):
+    """Overrides as a tree that keeps its tags.
+
+    Arguments
+    ---------
+    overrides : str or dict
+        As for `override`.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    SerMtlError
+        If the text is not YAML, or a key is given twice.
+    """
+    if not isinstance(overrides, str):
+        return overrides
+    try:
+        return ruamel.yaml.YAML().load(overrides) or {}
+    except ruamel.yaml.constructor.DuplicateKeyError as error:
+        raise SerMtlError(f"Given twice on the command line: {error.problem}.")
+    except ruamel.yaml.error.YAMLError as error:
+        raise SerMtlError(
+            f"The overrides are not YAML. {error}\nQuote a value with special "
+            "characters: --key='value'."
+        )
 
 
 def save(path, text):
