@@ -12,7 +12,7 @@ RATE = 16000
 
 
 def clip(emotion, actor, take, rate=RATE, seconds=0.35):
-    """A tone whose rhythm is the emotion's and whose timbre is the actor's."""
+    """A voice whose overtone is the emotion's, its pitch the actor's."""
     rng = np.random.default_rng([emotion, actor, take])
     t = np.arange(round(seconds * (1 + 0.3 * rng.random()) * rate)) / rate
     pitch = (110 if actor % 2 else 210) * (1 + 0.02 * actor / 24)
@@ -20,9 +20,9 @@ def clip(emotion, actor, take, rate=RATE, seconds=0.35):
         np.sin(2 * np.pi * k * pitch * t) / k ** (1 + actor / 48)
         for k in range(1, 8)
     )
-    rhythm = 1 + np.sin(2 * np.pi * (3 + 4 * emotion) * t)
-    noise = 0.01 * rng.standard_normal(len(t))
-    return (0.1 * voice * rhythm + noise).astype(np.float32)
+    overtone = np.sin(2 * np.pi * (400 * emotion + 20 * rng.random()) * t)
+    noise = 0.1 * rng.standard_normal(len(t))
+    return (0.1 * (voice + overtone + noise)).astype(np.float32)
 
 
 def write_corpus(folder, takes=1):
