@@ -18,7 +18,8 @@ class Speaker(Task):
     ECAPA's convolutions reflect at the end of the tensor, not of the clip, and
     its batch norms see every frame, so padding must not get there. In training
     each clip gives a segment as long as the shortest clip of the batch (drawn
-    from torch's global generator); otherwise each clip passes alone.
+    from torch's global generator); otherwise clips of one
+    length pass together, without padding.
 
     Arguments
     ---------
@@ -76,9 +77,20 @@ class Speaker(Task):
                 segments = segments.expand(2, -1, -1)
             embeddings = self.ecapa(segments).squeeze(1)[: len(feats)]
         else:
-            clips = [self._repeat(f[:n]) for f, n in zip(feats, lens)]
-            embeddings = torch.cat([self.ecapa(c[None])[0] for c in clips])
+            embeddings = self._each_alone(feats, lens)
         return F.normalize(embeddings.float(), dim=-1)
+
+    def _each_alone(self, feats, lens):
+        """Embeddings [B, E] that no clip's neighbours have a part in.
+
+        Clips of one length pass together: nothing in ECAPA mixes clips.
+        """
+        embeddings = feats.new_zeros(len(feats), self.classify.weight.shape[1])
+        for n in lens.unique().tolist():
+            same = (lens == n).nonzero().flatten()
+            clips = torch.stack([self._repeat(feats[i, :n]) for i in same])
+            embeddings[same] = self.ecapa(clips).squeeze(1).to(embeddings)
+        return embeddings
 
     def _segments(self, feats, lens):
         """A random segment of each clip, all of one length: [B, S, d]."""
