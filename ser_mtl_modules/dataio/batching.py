@@ -1,5 +1,7 @@
 """Batches of equal duration, the same ones whoever asks and whenever."""
 
+from collections import Counter
+
 import torch
 from torch.utils.data import Sampler
 
@@ -123,21 +125,38 @@ class DurationBatchSampler(Sampler):
     def _pair_up(self, batches):
         """Swaps clips between neighbouring batches until singles are rare.
 
-        A clip that is alone in its class is exchanged for one of the next
-        batch (of nearly the same duration) whose class is in this batch.
+        A clip that is alone in its class is exchanged for the clip of the next
+        batch that leaves the fewest alone in both, if that is fewer than
+        before and both batches stay within the budget.
         """
         for here, there in zip(batches, batches[1:]):
             for position, i in enumerate(here):
                 classes = [self.labels[j] for j in here]
                 if classes.count(self.labels[i]) > 1:
                     continue
-                fitting = [
-                    p for p, j in enumerate(there) if self.labels[j] in classes
-                ]
-                others = [self.labels[j] for j in there]
-                # the one that leaves company behind where it comes from
-                fitting.sort(key=lambda p: -others.count(self.labels[there[p]]))
-                if fitting:
-                    p = fitting[0]
-                    here[position], there[p] = there[p], i
+                fewest, best = self._n_alone(here) + self._n_alone(there), None
+                for p, j in enumerate(there):
+                    if self.labels[j] not in classes:
+                        continue  # it would be alone in its turn
+                    new_here = [*here[:position], j, *here[position + 1 :]]
+                    new_there = [*there[:p], i, *there[p + 1 :]]
+                    n_alone = self._n_alone(new_here) + self._n_alone(new_there)
+                    if (
+                        n_alone < fewest
+                        and self._fits(new_here)
+                        and self._fits(new_there)
+                    ):
+                        fewest, best = n_alone, p
+                if best is not None:
+                    here[position], there[best] = there[best], i
         return batches
+
+    def _n_alone(self, batch):
+        """Clips of a batch that are alone in their class."""
+        counts = Counter(self.labels[i] for i in batch)
+        return sum(n == 1 for n in counts.values())
+
+    def _fits(self, batch):
+        """Whether a batch is within the budget, padding included."""
+        longest = max(self.durations[i].item() for i in batch)
+        return longest * len(batch) <= self.max_batch_duration

@@ -25,6 +25,7 @@ def trim_silence(wave, sample_rate, range_db=35.0, margin=0.1):
 
     Example
     -------
+    >>> import torch
     >>> tone = torch.sin(torch.arange(16000) / 5)
     >>> wave = torch.cat([torch.zeros(32000), tone, torch.zeros(16000)])
     >>> round(len(trim_silence(wave, 16000)) / 16000, 1)
@@ -36,6 +37,8 @@ def trim_silence(wave, sample_rate, range_db=35.0, margin=0.1):
     energies = wave.unfold(0, size, hop).square().mean(dim=1)  # [frames]
     speech = energies > energies.max() * 10 ** (-range_db / 10)
     frames = speech.nonzero().flatten()
+    if not len(frames):  # all there is to hear is after the last whole frame
+        return wave
     extra = round(margin * sample_rate)
     first = max(frames[0].item() * hop - extra, 0)
     last = frames[-1].item() * hop + size + extra

@@ -196,6 +196,11 @@ class FbankEncoder(torch.nn.Module):
         self.fbank = Fbank(
             n_mels=n_mels, sample_rate=sample_rate, n_fft=512, f_max=8000
         )
+        # Fbank takes what is this far below the loudest frame for silence; it
+        # would also ask the frame that straddles the clip's end, which only
+        # exists where padding follows. So it is done here, after the mask.
+        self.range_db = self.fbank.compute_fbanks.top_db
+        self.fbank.compute_fbanks.top_db = torch.inf
         self.hop = sample_rate // 100  # 10 ms, Fbank's own
         self.warp = warp
         self.mask = torch.nn.ModuleList(mask)
@@ -237,9 +242,11 @@ class FbankEncoder(torch.nn.Module):
         with torch.no_grad():
             logmels = self.fbank(wavs.float().masked_fill(silence, 0.0))
             lens = n_samples // self.hop + 1
+            mask = frame_mask(lens, logmels.shape[1])[..., None]  # [B, T, 1]
+            loudest = logmels.masked_fill(~mask, -torch.inf).amax((1, 2))
+            logmels = logmels.maximum((loudest - self.range_db)[:, None, None])
             if self.training and self.warp is not None:
                 logmels = self.warp(logmels)
-            mask = frame_mask(lens, logmels.shape[1])[..., None]  # [B, T, 1]
             bands = (logmels * mask).sum(1, keepdim=True) / lens[:, None, None]
             feats = torch.stack(
                 [

@@ -67,10 +67,12 @@ class AttentiveStatisticsPooling(torch.nn.Module):
         torch.Tensor
             Shape [B, 2 D].
         """
-        weights = self.attention(feats, lens).unsqueeze(-1)  # [B, T, 1]
-        # padding has weight 0, but 0 times infinity would still be NaN
+        # padding has weight 0, but 0 times infinity would still be NaN, here
+        # and in the gradient of the scores
         mask = frame_mask(lens, feats.shape[1]).unsqueeze(-1)
-        feats = feats.float().masked_fill(~mask, 0.0)
+        feats = feats.masked_fill(~mask, 0.0)
+        weights = self.attention(feats, lens).unsqueeze(-1)  # [B, T, 1]
+        feats = feats.float()
         mean = (weights * feats).sum(dim=1)
         # around the mean: the difference of two squares loses digits
         variance = (weights * (feats - mean[:, None]) ** 2).sum(dim=1)

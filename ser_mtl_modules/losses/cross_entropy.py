@@ -66,7 +66,8 @@ class CrossEntropy(torch.nn.Module):
         Returns
         -------
         torch.Tensor
-            A scalar, 0 and connected to the graph without any label.
+            A scalar, 0 and connected to the graph without any label that
+            has a weight.
         """
         if targets.dim() == 1:
             known = targets >= 0
@@ -74,14 +75,14 @@ class CrossEntropy(torch.nn.Module):
         else:
             known = targets.sum(dim=1) > 0
             soft = targets[known].float()
-        if not known.any():
-            return logits.sum() * 0.0
-        log_p = logits[known].float().log_softmax(dim=1)
         # a hard target weighs its class, a soft one its mixture of classes
         weights = soft.new_ones(soft.shape[1])
         if self.class_weights is not None:
             weights = self.class_weights
         total = (soft @ weights).sum()
+        if total == 0:  # no label, or only those that train doesn't have
+            return logits.sum() * 0.0
+        log_p = logits[known].float().log_softmax(dim=1)
         smooth = self.label_smoothing
         soft = (1 - smooth) * soft + smooth / soft.shape[1]
         focal = (1 - log_p.exp()).clamp(min=1e-6) ** self.gamma

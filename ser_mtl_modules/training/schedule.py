@@ -25,7 +25,7 @@ def warmup_cosine(progress, warmup=0.1):
     Returns
     -------
     float
-        In (0, 1].
+        In [0, 1].
 
     Example
     -------
