@@ -1,158 +1,235 @@
-"""Prepares RAVDESS: the corpus's tree becomes a manifest.
+"""RAVDESS: from the folder of its actors to a manifest.
 
-Livingstone & Russo, 2018: The Ryerson Audio-Visual Database of Emotional
-Speech and Song, PLoS ONE 13(5): e0196391, https://zenodo.org/record/1188976,
-CC BY-NC-SA 4.0. Speech, audio only, is ``Audio_Speech_Actors_01-24.zip``.
+The Ryerson Audio-Visual Database of Emotional Speech and Song: 24 actors say
+two sentences in eight emotions, 1440 clips of speech, 1.5 hours, 48 kHz.
+
+Livingstone and Russo, "The Ryerson Audio-Visual Database of Emotional Speech
+and Song (RAVDESS)", PLoS ONE 13(5), 2018, e0196391,
+https://doi.org/10.1371/journal.pone.0196391
+
+Download: Audio_Speech_Actors_01-24.zip of https://zenodo.org/record/1188976
+Licence: CC BY-NC-SA 4.0; the authors sell licences for commercial use.
+
+Known oddities, all of them harmless: five clips are stereo with two equal
+channels, and 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07 are one recording.
 
 Authors
- * The ser-mtl authors 2026
+ * The ser-mtl authors, 2026
 """
 
-import logging
+import re
 from pathlib import Path
 
 from ser_mtl_modules.dataio.manifest import (
+    build_rows,
     fingerprint,
-    inspect_rows,
     is_current,
     write_manifest,
 )
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import SerMtlError, shortlist
+from speechbrain.utils.logger import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
-N_ACTORS = 24
-SUFFIXES = (".wav", ".flac")
-# The seven fields of a name such as 03-01-06-01-02-01-12, with their values
+# The fields of a file's name, in its order: 03-01-05-02-01-02-12.wav
 FIELDS = {
-    "modality": ("01", "02", "03"),  # full AV, video only, audio only
-    "vocal_channel": ("01", "02"),  # speech, song
-    # neutral, calm, happy, sad, angry, fearful, disgust, surprised
-    "emotion": tuple(f"{i:02d}" for i in range(1, 9)),
-    "intensity": ("01", "02"),  # normal, strong
-    "statement": ("01", "02"),
-    "repetition": ("01", "02"),
-    "actor": tuple(f"{i:02d}" for i in range(1, N_ACTORS + 1)),
+    "modality": {"01": "audio and video", "02": "video", "03": "audio"},
+    "vocal_channel": {"01": "speech", "02": "song"},
+    "emotion": {
+        "01": "neutral",
+        "02": "calm",
+        "03": "happy",
+        "04": "sad",
+        "05": "angry",
+        "06": "fearful",
+        "07": "disgust",
+        "08": "surprised",
+    },
+    "intensity": {"01": "normal", "02": "strong"},
+    "statement": {
+        "01": "KIDS ARE TALKING BY THE DOOR",
+        "02": "DOGS ARE SITTING BY THE DOOR",
+    },
+    "repetition": {"01": "first", "02": "second"},
+    "actor": {f"{n:02d}": "F" if n % 2 == 0 else "M" for n in range(1, 25)},
 }
-STATEMENTS = {
-    "01": "KIDS ARE TALKING BY THE DOOR",
-    "02": "DOGS ARE SITTING BY THE DOOR",
-}
-INTENSITIES = {"01": "normal", "02": "strong"}
+OWN_FIELDS = (
+    "actor",
+    "modality",
+    "vocal_channel",
+    "intensity",
+    "statement",
+    "repetition",
+)
+SUFFIXES = (".wav", ".flac")
+ACTOR_FOLDER = re.compile(r"Actor_(\d\d)", re.ASCII)
+NAME = re.compile(r"\d\d(-\d\d){6}", re.ASCII)
 
 
 def prepare(data_folder, manifest, skip_bad_audio=False):
-    """Writes the manifest of all utterances, unless it is there already.
+    """Writes the manifest of RAVDESS, unless it is there already.
 
     Arguments
     ---------
-    data_folder : str
-        Has ``Actor_01`` to ``Actor_24`` in it, at any depth, with ``.wav`` or
-        ``.flac`` files.
-    manifest : str
-        Path of the CSV to write.
+    data_folder : str or Path
+        Has ``Actor_01`` to ``Actor_24`` with wav or flac files in it, at any
+        depth. Song is taken too, where it is there; the protocol cards choose.
+    manifest : str or Path
+        The CSV to write.
     skip_bad_audio : bool
-        Leaves damaged files out instead of stopping.
-
-    Raises
-    ------
-    SerMtlError
-        If there is no RAVDESS, an actor is missing, a name has an unknown
-        code, or a file is damaged.
+        Leave out files that can't be decoded or are truncated, instead of
+        stopping with a list of them.
 
     Example
     -------
-    >>> prepare("/data/RAVDESS", "results/manifest.csv")  # doctest: +SKIP
+    >>> prepare("/data/RAVDESS", "results/RAVDESS.csv")  # doctest: +SKIP
     """
+    data_folder = Path(data_folder)
     files = find_files(data_folder)
-    origin = {
+    made_from = {
         "corpus": "ravdess",
-        "data_folder": str(Path(data_folder).resolve()),
-        "skip_bad_audio": bool(skip_bad_audio),
-        "fingerprint": fingerprint(files),
+        "data_folder": data_folder,
+        "options": {"skip_bad_audio": skip_bad_audio},
+        "fingerprint": fingerprint(files, data_folder),
     }
-    if is_current(manifest, origin):
-        logger.info(f"{manifest} is up to date.")
+    if is_current(manifest, **made_from):
+        logger.info(f"{manifest} is up to date, nothing to prepare.")
         return
-    rows = [
-        {"wav": str(file.relative_to(data_folder)), **parse_name(file)}
-        for file in files
-    ]
-    missing = set(FIELDS["actor"]) - {row["actor"] for row in rows}
-    if missing:
-        raise SerMtlError(
-            f"{data_folder}: no clip of actor {', '.join(sorted(missing))}; "
-            f"RAVDESS has {N_ACTORS}. Unpack the archive anew."
-        )
-    rows = inspect_rows(rows, data_folder, skip_bad_audio)
-    write_manifest(manifest, rows, origin)
+    clips = read_names(files, data_folder)
+    rows = build_rows(clips, data_folder, skip_bad_audio)
+    write_manifest(manifest, rows, **made_from)
+    logger.info(f"{manifest}: {len(rows)} utterances.")
 
 
 def find_files(data_folder):
-    """The corpus's audio files, one for each name.
-
-    The Kaggle copy holds every file twice, in a nested folder too.
+    """The audio files of the actors, one of each name.
 
     Arguments
     ---------
-    data_folder : str
-        As for `prepare`.
+    data_folder : Path
+        Where to look, at any depth.
 
     Returns
     -------
-    list of pathlib.Path
+    list of Path
+        Sorted by name.
     """
+    if not data_folder.is_dir():
+        raise SerMtlError(
+            f"{data_folder}: there is no such folder. --data_folder names the "
+            f"folder with RAVDESS' Actor_01 to Actor_24."
+        )
     found = {}
-    for file in sorted(Path(data_folder).rglob("Actor_*/*")):
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith("."):
-            found.setdefault(file.stem, file)
+    copies = []
+    # Of two copies, the one that lies less deep counts.
+    paths = data_folder.glob("**/Actor_??/*")
+    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
+        hidden = any(
+            part.startswith((".", "__MACOSX"))
+            for part in path.relative_to(data_folder).parts
+        )
+        if hidden or path.suffix.lower() not in SUFFIXES:
+            continue
+        if path.stem in found:
+            copies.append(f"{path} (using {found[path.stem]})")
+        found.setdefault(path.stem, path)
     if not found:
         raise SerMtlError(
-            f"{data_folder}: no RAVDESS here; looked for Actor_*/*.wav and "
-            ".flac in it and below. Pass --data_folder=FOLDER, into which "
-            "Audio_Speech_Actors_01-24.zip of "
-            "https://zenodo.org/record/1188976 was unpacked."
+            f"{data_folder}: RAVDESS is not here. Looked at any depth for "
+            f"files such as Actor_01/03-01-01-01-01-01-01.wav (or .flac). "
+            f"Unpack Audio_Speech_Actors_01-24.zip of "
+            f"https://zenodo.org/record/1188976 and give its folder as "
+            f"--data_folder."
         )
-    return list(found.values())
+    if copies:  # Kaggle's archive has all actors once more in a folder of it
+        logger.warning(
+            f"{len(copies)} files are there more than once; one of each name "
+            f"is used:\n{shortlist(copies, most=3)}"
+        )
+    return [found[stem] for stem in sorted(found)]
 
 
-def parse_name(file):
-    """The columns that a file's name holds.
+def read_names(files, data_folder):
+    """What the names of all files say.
 
     Arguments
     ---------
-    file : pathlib.Path
-        Whose stem is seven fields of two digits.
+    files : list of Path
+        As `find_files` gives them.
+    data_folder : Path
+        For messages.
 
     Returns
     -------
-    dict of str to str
+    list of dict
+        Columns of the manifest but those that take decoding.
+    """
+    clips, wrong = [], []
+    for path in files:
+        try:
+            clips.append(parse_name(path))
+        except SerMtlError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise SerMtlError(
+            f"{len(wrong)} files below {data_folder} are not named as in "
+            f"RAVDESS:\n{shortlist(wrong)}\nRename them as they are in "
+            f"the archive, or remove what does not belong there."
+        )
+    missing = sorted(set(FIELDS["actor"]) - {clip["actor"] for clip in clips})
+    if missing:
+        folders = ", ".join(f"Actor_{actor}" for actor in missing)
+        raise SerMtlError(
+            f"{data_folder}: no audio of {folders}; expected all of Actor_01 "
+            f"to Actor_24. Unpack the archive again."
+        )
+    return clips
+
+
+def parse_name(path):
+    """What the name of one file says.
+
+    Arguments
+    ---------
+    path : Path
+        ``Actor_NN/`` and seven codes of two digits.
+
+    Returns
+    -------
+    dict
+        Columns of the manifest but those that take decoding.
 
     Example
     -------
-    >>> row = parse_name(Path("Actor_12/03-01-06-01-02-01-12.wav"))
-    >>> row["emotion"], row["gender"], row["style"], row["transcript"]
-    ('06', 'F', 'normal', 'DOGS ARE SITTING BY THE DOOR')
+    >>> clip = parse_name(Path("Actor_12/03-01-05-02-01-02-12.wav"))
+    >>> clip["emotion"], clip["speaker"], clip["gender"], clip["style"]
+    ('05', '12', 'F', 'strong')
     """
-    values = file.stem.split("-")
-    if len(values) != len(FIELDS):
+    if not NAME.fullmatch(path.stem):
         raise SerMtlError(
-            f"{file}: the name has {len(values)} fields, {len(FIELDS)} of two "
-            "digits were expected, as in 03-01-06-01-02-01-12. Rename the "
-            "file, or move it away."
+            f"{path}: expected a name of seven two-digit codes "
+            f"({'-'.join(FIELDS)}), such as 03-01-05-02-01-02-12"
         )
-    row = dict(zip(FIELDS, values))
-    for field, value in row.items():
-        if value not in FIELDS[field]:
+    codes = dict(zip(FIELDS, path.stem.split("-")))
+    for field, code in codes.items():
+        if code not in FIELDS[field]:
             raise SerMtlError(
-                f"{file}: {field} '{value}' in the name; expected one of "
-                f"{', '.join(FIELDS[field])}. Rename the file, or move it away."
+                f"{path}: unknown {field} '{code}'; expected one of "
+                f"{', '.join(FIELDS[field])}"
             )
+    folder = ACTOR_FOLDER.fullmatch(path.parent.name)
+    if not folder or folder[1] != codes["actor"]:
+        raise SerMtlError(
+            f"{path}: a clip of actor {codes['actor']} in {path.parent.name}; "
+            f"expected it in Actor_{codes['actor']}"
+        )
     return {
-        "ID": file.stem,
-        **row,
-        "speaker": row["actor"],
-        "gender": "M" if int(row["actor"]) % 2 else "F",
-        "transcript": STATEMENTS[row["statement"]],
-        "style": INTENSITIES[row["intensity"]],
+        "ID": path.stem,
+        "wav": path,
+        "emotion": codes["emotion"],
+        "speaker": codes["actor"],
+        "gender": FIELDS["actor"][codes["actor"]],
+        "transcript": FIELDS["statement"][codes["statement"]],
+        "style": FIELDS["intensity"][codes["intensity"]],
+        **{field: codes[field] for field in OWN_FIELDS},
     }

@@ -1,297 +1,282 @@
-"""Protocol cards: which classes, which folds, and what must be true of them.
+"""Protocol cards: which utterances of a corpus are for what, as a file says.
 
-A card is an entry of a recipe's ``protocols.yaml``. It picks rows of the
-manifest, maps raw labels to classes, splits them into train, valid and test,
-and checks what came out, so that a score can be bound to it.
+A card pins classes, folds with their valid sets, and the counts to expect;
+`Card.split` picks the rows of a fold from a manifest and lets nothing pass that
+would make its score worthless. The format is in `card_schema`.
+
+Authors
+ * The ser-mtl authors, 2026
 """
 
-import collections
 import hashlib
 import json
-import logging
-from typing import NamedTuple
+from collections import Counter
+from dataclasses import dataclass
 
-import yaml
+from ser_mtl_modules.dataio import fold_checks
+from ser_mtl_modules.dataio.card_schema import REST, SETS, read_card
+from ser_mtl_modules.errors import SerMtlError, nearest, shortlist
+from speechbrain.utils.logger import get_logger
 
-from ser_mtl_modules.errors import SerMtlError, nearest
-
-logger = logging.getLogger(__name__)
-
-SETS = ("test", "valid", "train")  # the order in which rows are picked
-REQUIRED = {"corpus", "labels", "disjoint", "folds", "selection", "tasks"}
-OPTIONAL = {
-    "card_version",
-    "corpus_version",
-    "filter",
-    "speaker_independent",
-    "valid_rule",
-    "report",
-    "expected",
-    "source",
-}
+logger = get_logger(__name__)
 
 
-class Split(NamedTuple):
-    """One fold of a card."""
-
-    train: dict  # rows by ID; ``emotion`` is a class, ``raw_emotion`` was read
-    valid: dict
-    test: dict
-    classes: list  # names, in the card's order
-    class_counts: list  # clips of each class in train
-    speakers: list  # of train, sorted
-    genders: list  # that occur, sorted
-
-
-def load_card(protocols, name):
-    """Reads one card of a recipe.
+def load_card(protocols_file, name):
+    """A card by its name.
 
     Arguments
     ---------
-    protocols : str
-        Path of ``protocols.yaml``, a mapping of names to cards.
+    protocols_file : str or Path
+        The ``protocols.yaml`` of a corpus.
     name : str
-        The card's name; ``name+variant`` takes one of its label variants.
+        Of a card in it; ``name+variant`` for a variant.
 
     Returns
     -------
     Card
-
-    Raises
-    ------
-    SerMtlError
-        If there is no such card, or a key of it is missing or unknown.
     """
-    with open(protocols, encoding="utf-8") as file:
-        cards = yaml.safe_load(file)
-    base, _, variant = str(name).partition("+")
-    if base not in cards:
-        raise SerMtlError(
-            f"{protocols}: no card '{base}'. {nearest(base, cards)}"
-        )
-    content = cards[base]
-    for key in sorted(REQUIRED - content.keys()):
-        raise SerMtlError(
-            f"{protocols}, card {base}: the key '{key}' is missing."
-        )
-    for key in sorted(content.keys() - REQUIRED - OPTIONAL):
-        raise SerMtlError(
-            f"{protocols}, card {base}: unknown key '{key}'. "
-            + nearest(key, sorted(REQUIRED | OPTIONAL))
-        )
-    if variant:
-        variants = content["labels"].get("variants", {})
-        if variant not in variants:
-            raise SerMtlError(
-                f"{protocols}, card {base}: no variant '{variant}'. "
-                + nearest(variant, variants)
-            )
-        # other classes, so the counts to expect are not those of the card
-        content = {**content, **variants[variant]}
-        content["labels"] = {**cards[base]["labels"], **content["labels"]}
-    return Card(name, content, protocols)
+    return Card(protocols_file, read_card(protocols_file, name))
 
 
-class Card:
-    """A protocol: how a manifest becomes train, valid and test.
+@dataclass(frozen=True)
+class Split:
+    """The sets of one fold.
 
     Arguments
     ---------
-    name : str
-        Of the card.
-    content : dict
-        As `CORPORA` describes cards: ``labels``, ``filter``, ``disjoint``,
-        ``folds``, ``selection``, ``tasks``, ``expected``.
-    protocols : str
-        Where it was read, for messages.
+    train, valid, test : dict
+        ID -> row of the manifest, ordered by ID. ``row["emotion"]`` is the
+        class, ``row["raw_emotion"]`` the corpus's own label.
+    classes : list of str
+        In the order of the class indices.
+    fold : str
+        Which fold this is.
     """
 
-    def __init__(self, name, content, protocols):
-        self.name = name
-        self.content = content
-        self.where = f"{protocols}, card {name}"
+    train: dict
+    valid: dict
+    test: dict
+    classes: list
+    fold: str
+
+    @property
+    def class_counts(self):
+        """Clips of every class in train, in the order of the classes."""
+        counts = Counter(row["emotion"] for row in self.train.values())
+        return [counts[class_] for class_ in self.classes]
+
+    @property
+    def speakers(self):
+        """The known speakers of train, sorted."""
+        return self._known("speaker")
+
+    @property
+    def genders(self):
+        """The known genders in train, sorted."""
+        return self._known("gender")
+
+    def _known(self, column):
+        return sorted({row[column] for row in self.train.values()} - {""})
+
+
+class Card:
+    """A protocol. Made by `load_card`.
+
+    Arguments
+    ---------
+    file : str or Path
+        Where the card is written, for messages.
+    content : dict
+        As `card_schema.read_card` gives it.
+
+    Attributes
+    ----------
+    name : str
+    corpus : str
+        That of the manifests that it fits.
+    classes : list of str
+        In the order of the class indices.
+    tasks : list of str
+        What can be learned from this corpus.
+    metric : str
+        Chooses the epoch, on the valid set.
+    folds : list of str
+        The ids.
+    report : dict
+        Metrics, ways to aggregate them, number of seeds.
+    checksum : str
+        SHA-256 of all that a score depends on: name, classes, map, drop,
+        filter, disjoint, folds, selection. Corrected counts and sources
+        leave it as it is.
+    """
+
+    def __init__(self, file, content):
+        self.file = file
+        self.name = content["name"]
+        self.corpus = content["corpus"]
         self.classes = content["labels"]["classes"]
         self.tasks = content["tasks"]
         self.metric = content["selection"]["metric"]
-        self.folds = {fold["id"]: fold for fold in content["folds"]}
-
-    @property
-    def checksum(self):
-        """SHA-256 of what the card says, whatever its order and comments."""
-        text = json.dumps(self.content, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        self.folds = list(content["folds"])
+        self.report = content["report"]
+        self.checksum = _checksum(content)
+        self._content = content
 
     def split(self, manifest, fold, check_counts=True):
-        """Splits a manifest, and checks the sets.
+        """The sets of a fold, checked.
 
         Arguments
         ---------
         manifest : Manifest
-            All utterances of the corpus.
-        fold : int
-            Which fold.
+            Of the card's corpus.
+        fold : str or int
+            An id of the card's.
         check_counts : bool
-            Whether other counts than expected are an error, or a warning (as
-            for a sample corpus).
+            False for a sample of a corpus: other counts than expected are
+            logged then. Nothing else is forgiven.
 
         Returns
         -------
         Split
-
-        Raises
-        ------
-        SerMtlError
-            If the fold is unknown, a label is neither mapped nor dropped,
-            counts differ from those expected, sets share what they must not
-            share or the same audio, or a class is missing from train.
         """
+        fold = str(fold)
+        where = f"{self.file}, card {self.name}, fold {fold}"
         if fold not in self.folds:
             raise SerMtlError(
-                f"{self.where}: no fold {fold}. {nearest(fold, self.folds)}"
+                f"{self.file}, card {self.name}: there is no fold {fold}. "
+                f"{nearest(fold, self.folds)}"
             )
-        where = f"{self.where}, fold {fold}"
+        self._check_manifest(where, manifest)
         rows = self._labelled(manifest)
-        sets = self._pick(rows, self.folds[fold])
-        self._check_counts(rows, sets, fold, where, check_counts)
-        self._check_disjoint(sets, where)
-        _check_copies(sets, where)
-        counts = collections.Counter(
-            r["emotion"] for r in sets["train"].values()
-        )
-        missing = [c for c in self.classes if not counts[c]]
-        if missing:
+        sets = self._sets(where, rows, self._content["folds"][fold])
+        self._check_counts(where, rows, sets, fold, check_counts)
+        if self._content["speaker_independent"]:
+            every_set = dict.fromkeys(SETS, "speaker")
+            fold_checks.check_disjoint(where, sets, every_set)
+        fold_checks.check_disjoint(where, sets, self._content["disjoint"])
+        fold_checks.check_duplicates(where, sets)
+        fold_checks.check_classes(where, sets, self.classes)
+        return Split(**sets, classes=self.classes, fold=fold)
+
+    def _check_manifest(self, where, manifest):
+        """It is of this corpus and has the columns that the card reads."""
+        corpus = manifest.meta["corpus"]
+        if corpus != self.corpus:
             raise SerMtlError(
-                f"{where}: train has no clip of {', '.join(missing)}; every "
-                "class must be there to be learned. Complete the corpus."
+                f"{where}: {manifest.path} is a manifest of {corpus}; expected "
+                f"one of {self.corpus}. Choose a card of {corpus}."
             )
-        return Split(
-            **sets,
-            classes=self.classes,
-            class_counts=[counts[c] for c in self.classes],
-            speakers=sorted({r["speaker"] for r in sets["train"].values()}),
-            genders=sorted({r["gender"] for r in rows.values()} - {""}),
-        )
+        known = next(iter(manifest.rows.values()))
+        for column in self._columns():
+            if column not in known:
+                raise SerMtlError(
+                    f"{where}: the card reads the column '{column}', which "
+                    f"{manifest.path} hasn't. {nearest(column, known)}"
+                )
+
+    def _columns(self):
+        content = self._content
+        selectors = [content["filter"]]
+        for sets in content["folds"].values():
+            selectors += [s for s in sets.values() if s != REST]
+        return {
+            content["labels"]["field"],
+            *content["disjoint"].values(),
+            *(column for selector in selectors for column in selector),
+        }
 
     def _labelled(self, manifest):
-        """The rows that the card is about, with classes for raw labels."""
-        labels = self.content["labels"]
-        allowed = self.content.get("filter", {})
-        rows = {}
-        for name, row in manifest.rows.items():
-            if any(
-                row[column] not in map(str, v) for column, v in allowed.items()
-            ):
-                continue
+        """The rows that take part, with their classes, ordered by ID."""
+        labels = self._content["labels"]
+        rows, unknown = {}, {}
+        for id_, row in sorted(manifest.rows.items()):
             raw = row[labels["field"]]
-            if raw in labels.get("drop", []):
+            if not _matches(row, self._content["filter"]):
+                continue
+            if raw in labels["drop"]:
                 continue
             if raw not in labels["map"]:
-                raise SerMtlError(
-                    f"{manifest.path}, {name}: the label '{raw}' is neither "
-                    f"mapped nor dropped by {self.where}. Mapped: "
-                    f"{', '.join(labels['map'])}."
-                )
-            rows[name] = {
-                **row,
-                "emotion": labels["map"][raw],
-                "raw_emotion": raw,
-            }
+                unknown.setdefault(raw, []).append(id_)
+                continue
+            class_ = labels["map"][raw]
+            rows[id_] = {**row, "emotion": class_, "raw_emotion": raw}
+        if unknown:
+            words = [
+                f"'{raw}': {len(ids)} clips, such as {ids[0]}"
+                for raw, ids in sorted(unknown.items())
+            ]
+            raise SerMtlError(
+                f"{self.file}, card {self.name}: labels in {manifest.path} "
+                f"that are neither in the card's map nor in its drop:\n"
+                f"{shortlist(words)}\nSay in the card what they are: "
+                f"{', '.join(self.classes)}, or dropped."
+            )
         return rows
 
-    def _pick(self, rows, fold):
-        """Test, then valid, then train of what is left."""
-        sets, left = {}, dict(rows)
-        for name in SETS:
-            rule = fold[name]
-            picked = {
-                key: row
-                for key, row in left.items()
-                if rule == "rest"
-                or all(row[c] in map(str, v) for c, v in rule.items())
-            }
-            left = {k: r for k, r in left.items() if k not in picked}
-            sets[name] = picked
+    def _sets(self, where, rows, fold):
+        """Name of a set -> its rows. "rest" is what nobody else asks for."""
+        asked = {
+            s: selector for s, selector in fold.items() if selector != REST
+        }
+        sets = {set_: {} for set_ in SETS}
+        for id_, row in rows.items():
+            names = [s for s in asked if _matches(row, asked[s])]
+            if len(names) > 1:
+                raise SerMtlError(
+                    f"{where}: {' and '.join(names)} both ask for "
+                    f"{row['wav']}; a clip may be in one set only. Correct the "
+                    f"fold."
+                )
+            if not names and fold["train"] == REST:
+                names = ["train"]
+            for set_ in names:
+                sets[set_][id_] = row
         return sets
 
-    def _check_counts(self, rows, sets, fold, where, strict):
-        expected = self.content.get("expected", {})
-        wanted = {
-            **expected.get("every_fold", {}),
-            **expected.get("per_fold", {}).get(fold, {}),
-        }
-        if "total" in expected:
-            wanted["total"] = expected["total"]
-        found = {**sets, "total": rows}
-        wrong = []
-        for name, counts in reversed(wanted.items()):  # the total first
-            classes = collections.Counter(
-                r["emotion"] for r in found[name].values()
-            )
-            for key, value in self._spell_out(counts).items():
-                have = len(found[name]) if key == "count" else classes[key]
-                if have != value:
-                    what = "clips" if key == "count" else f"clips of {key}"
-                    wrong.append(f"{name} has {have} {what}, {value} expected")
-        if not wrong:
+    def _check_counts(self, where, rows, sets, fold, strict):
+        """The numbers are as expected, and nothing that folds name is gone."""
+        expected = self._content["expected"]
+        differences = fold_checks.describe_counts(
+            {"all sets together": rows, **sets},
+            {"all sets together": expected["total"], **expected["folds"][fold]},
+            self.classes,
+        )
+        named = {}  # column -> values; a dict keeps them in the card's order
+        for fold_sets in self._content["folds"].values():
+            for selector in fold_sets.values():
+                for column in () if selector == REST else selector:
+                    values = dict.fromkeys(selector[column])
+                    named.setdefault(column, {}).update(values)
+        for column, values in named.items():
+            present = {row[column] for row in rows.values()}
+            differences += [
+                f"{column} {value} has no clip"
+                for value in sorted(values)
+                if value not in present
+            ]
+        if not differences:
             return
         message = (
-            f"{where}: {'; '.join(wrong[:4])}"
-            + (f"; and {len(wrong) - 4} more" if len(wrong) > 4 else "")
-            + "."
-            + self._absent(rows, fold)
+            f"{where}: the corpus is not what the card expects:\n"
+            f"{shortlist(differences)}"
         )
         if strict:
             raise SerMtlError(
-                f"{message} A score on other clips is not a score on this "
-                "card. Complete the corpus, or pass --check_counts=False to "
-                "train all the same."
+                f"{message}\nComplete the corpus and run the preparation "
+                f"again. With --check_counts=False a sample of a corpus passes, "
+                f"whose scores compare with nothing."
             )
         logger.warning(message)
 
-    def _spell_out(self, counts):
-        """``other`` stands for each class that is not named."""
-        counts = dict(counts)
-        if "other" in counts:
-            other = counts.pop("other")
-            counts = {**dict.fromkeys(self.classes, other), **counts}
-        return counts
 
-    def _absent(self, rows, fold):
-        """Words for values that the fold names and that have no clip."""
-        absent = []
-        for name in SETS:
-            rule = self.folds[fold][name]
-            for column, values in rule.items() if rule != "rest" else ():
-                there = {row[column] for row in rows.values()}
-                absent += [
-                    f"{column} {v}" for v in values if str(v) not in there
-                ]
-        return f" No clip at all of {', '.join(absent)}." if absent else ""
-
-    def _check_disjoint(self, sets, where):
-        for name, column in self.content["disjoint"].items():
-            for other in SETS:
-                if other == name:
-                    continue
-                shared = {r[column] for r in sets[name].values()} & {
-                    r[column] for r in sets[other].values()
-                }
-                if shared:
-                    raise SerMtlError(
-                        f"{where}: {column} {', '.join(sorted(shared))} in both "
-                        f"{name} and {other}; each may be in one set only. "
-                        "Correct the fold."
-                    )
+def _matches(row, selector):
+    """Whether a row has one of the values in every column."""
+    return all(row[column] in values for column, values in selector.items())
 
 
-def _check_copies(sets, where):
-    """The same samples on two sides would be a leak by another name."""
-    seen = {}
-    for name in SETS:
-        for key, row in sets[name].items():
-            other = seen.setdefault(row["checksum"], (name, row["wav"]))
-            if other[0] != name:
-                raise SerMtlError(
-                    f"{where}: the same audio in {other[0]} ({other[1]}) and "
-                    f"{name} ({row['wav']}). Remove one of the two copies."
-                )
+def _checksum(content):
+    keys = ["name", "labels", "filter", "disjoint", "speaker_independent"]
+    keys += ["folds", "selection"]
+    decisive = {key: content[key] for key in keys}
+    text = json.dumps(decisive, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
