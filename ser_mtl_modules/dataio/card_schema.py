@@ -130,9 +130,7 @@ def read_card(file, name):
 def _entries(file):
     """Name -> card as it stands in the file."""
     try:
-        content = YAML(typ="safe").load(
-            Path(file).read_text(encoding="utf-8")
-        )
+        content = YAML(typ="safe").load(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise SerMtlError(
             f"{file}: no protocol cards can be read here ({error.strerror})."
