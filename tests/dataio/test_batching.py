@@ -106,6 +106,17 @@ def test_with_labels_fewer_clips_are_alone_in_their_class(durations, n_classes):
     assert sums[1] <= 0.8 * sums[0]
 
 
+def test_no_clip_is_left_alone_for_the_sake_of_another():
+    # for a 1 from the second batch, the 0 would be alone there, and a 1 too
+    labels = [0, 1, 1, 1] + [1, 1, 2, 2]
+    sampler = DurationBatchSampler([1.0] * 8, 4.0, jitter=0.0, labels=labels)
+    assert alone(list(sampler), labels) == 1
+    # for a 1 that is alone itself, nobody is alone but the 0
+    labels = [0, 1, 1, 1] + [1, 2, 2, 2]
+    sampler = DurationBatchSampler([1.0] * 8, 4.0, jitter=0.0, labels=labels)
+    assert sorted(map(sorted, sampler)) == [[0, 5, 6, 7], [1, 2, 3, 4]]
+
+
 @pytest.mark.parametrize("labels", [None, [0, 1, 0, 1]])
 def test_a_clip_beyond_the_budget_is_a_batch_of_its_own(labels):
     for seed in range(5):
