@@ -127,6 +127,13 @@ def test_checksum_is_of_what_is_heard(write):
     )
 
 
+def test_checksum_of_silence_does_not_depend_on_the_sign_of_zero(write):
+    silence = np.zeros(80, dtype="float32")
+    signed = write(-silence, "signed.wav", subtype="FLOAT")
+    plain = write(silence, "plain.wav")
+    assert inspect_audio(signed).checksum == inspect_audio(plain).checksum
+
+
 def test_info_is_that_of_the_file(write):
     info = inspect_audio(write(noise(4410, channels=2), rate=44100))
     assert info[:3] == (0.1, 44100, 2)

@@ -23,7 +23,7 @@ from ser_mtl_modules.dataio.transcripts import Characters, normalise
         ("schön Über Straße ÄRGER", "SCHOEN UEBER STRASSE AERGER"),
         ("scho\u0308n", "SCHOEN"),  # o and a combining diaeresis
         ("café naïve Łódź œuvre", "CAFE NAIVE LODZ OEUVRE"),
-        ("ﬁn m² ½", "FIN"),
+        ("ﬁn 1ª m² ½ ªb", "FIN AB"),
         ("привет", ""),
         ("", ""),
     ],
