@@ -14,7 +14,7 @@ Known oddities, all of them harmless: five clips are stereo with two equal
 channels, and 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07 are one recording.
 
 Authors
- * The ser-mtl authors, 2026
+ * The ser-mtl authors 2026
 """
 
 import re

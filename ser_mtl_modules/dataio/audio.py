@@ -2,9 +2,6 @@
 
 Everything that libsndfile reads is welcome. torchaudio's own readers are not
 used: from 2.9 on they need TorchCodec.
-
-Authors
- * The ser-mtl authors, 2026
 """
 
 import contextlib

@@ -3,9 +3,6 @@
 `read_card` turns an entry of the file into plain values in which nothing is
 optional any more: folds by their ids, "other" counts spelled out, and a
 variant (`card_variants`) applied.
-
-Authors
- * The ser-mtl authors, 2026
 """
 
 from pathlib import Path

@@ -1,8 +1,4 @@
-"""Variants of a card: the same folds with other classes.
-
-Authors
- * The ser-mtl authors, 2026
-"""
+"""Variants of a card: the same folds with other classes."""
 
 
 def vary(card, merge, keep, also):

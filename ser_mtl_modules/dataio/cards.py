@@ -3,9 +3,6 @@
 A card pins classes, folds with their valid sets, and the counts to expect;
 `Card.split` picks the rows of a fold from a manifest and lets nothing pass that
 would make its score worthless. The format is in `card_schema`.
-
-Authors
- * The ser-mtl authors, 2026
 """
 
 import hashlib

@@ -2,9 +2,6 @@
 
 Every check raises a `SerMtlError` that opens with `where`: the file of the
 card, its name, and the fold.
-
-Authors
- * The ser-mtl authors, 2026
 """
 
 from collections import Counter

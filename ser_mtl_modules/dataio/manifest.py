@@ -5,9 +5,6 @@ utterance with its raw label; which of them take part, and as what, is up to
 the protocol cards. Beside it lies a sidecar, ``<manifest>.json``, with the
 CSV's checksum and all that it was made from: preparation is skipped as long as
 both agree, and a manifest that somebody edited is refused.
-
-Authors
- * The ser-mtl authors, 2026
 """
 
 import csv

@@ -1,8 +1,4 @@
-"""Transcripts as characters: one way of writing, for training and for WER.
-
-Authors
- * The ser-mtl authors, 2026
-"""
+"""Transcripts as characters: one way of writing, for training and for WER."""
 
 import re
 import unicodedata
