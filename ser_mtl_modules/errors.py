@@ -36,3 +36,31 @@ def nearest(name, known):
     close = difflib.get_close_matches(str(name), known, n=1)
     guess = f"Did you mean '{close[0]}'? " if close else ""
     return f"{guess}Known: {', '.join(known)}."
+
+
+def shortlist(items, most=20):
+    """Words for many things: the first ones, a line each, and how many more.
+
+    Arguments
+    ---------
+    items : list of str
+        What is wrong, one thing an item.
+    most : int
+        So many are shown.
+
+    Returns
+    -------
+    str
+        Indented lines.
+
+    Example
+    -------
+    >>> print(shortlist(["a.wav: empty", "b.wav: empty", "c.wav: empty"], 2))
+      a.wav: empty
+      b.wav: empty
+      and 1 more
+    """
+    lines = list(items[:most])
+    if len(items) > most:
+        lines.append(f"and {len(items) - most} more")
+    return "\n".join(f"  {line}" for line in lines)

@@ -23,6 +23,15 @@ def test_the_old_file_is_there_until_the_new_one_is_complete(tmp_path):
     assert path.read_text() == "new"
 
 
+def test_who_reads_the_old_file_goes_on_reading_it(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with open(path) as reader:
+        with atomic_write(path) as file:
+            file.write("new")
+        assert reader.read() == "old"  # replaced, not written over
+
+
 def test_after_an_error_nothing_has_changed(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")

@@ -1,0 +1,237 @@
+#!/usr/bin/env python3
+"""Recipe for multi-task speech emotion recognition.
+
+An encoder serves the emotion task and auxiliary ones (gender, speaker,
+transcript); each task weighs the encoder's levels for itself, and emotion sees
+the others through co-attention. This file is the same for all corpora; what a
+method is made of stands in its YAML.
+
+To run it, in a corpus's folder:
+> python train.py hparams/mtl_fbank.yaml --data_folder=/path/to/RAVDESS
+
+Papers: https://arxiv.org/abs/2508.17878 (multi-task, co-attention, SWFC).
+
+Authors
+ * The ser-mtl authors 2026
+"""
+
+import importlib
+import json
+import logging
+import platform
+import sys
+from pathlib import Path
+
+import torch
+from hyperpyyaml import load_hyperpyyaml
+
+import speechbrain as sb
+
+# a corpus's train.py is a link to this file: Python looks beside the file
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from ser_mtl_modules.atomic import atomic_write  # noqa: E402
+from ser_mtl_modules.dataio.batching import DurationBatchSampler  # noqa: E402
+from ser_mtl_modules.dataio.cards import load_card  # noqa: E402
+from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
+from ser_mtl_modules.dataio.manifest import read_manifest  # noqa: E402
+from ser_mtl_modules.errors import SerMtlError  # noqa: E402
+from ser_mtl_modules.losses.soft_targets import mix_targets  # noqa: E402
+from ser_mtl_modules.metrics.classification import confusion  # noqa: E402
+from ser_mtl_modules.training import figures, results, settings  # noqa: E402
+from ser_mtl_modules.training.brain import SERBrain  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+# Keys of the YAML that the fold's train set gives
+FOUND = ("classes", "class_counts", "genders", "speakers")
+
+
+class MultiTaskBrain(SERBrain):
+    """Emotion, and what helps to hear it."""
+
+    def compute_forward(self, batch, stage):
+        """Waves to the prediction of every task."""
+        batch = batch.to(self.device)
+        wavs, wav_lens = batch.sig
+        if stage == sb.Stage.TRAIN:
+            wavs = self.hparams.augment(wavs, wav_lens)
+            wavs, wav_lens, self.shares = self.hparams.mixup(wavs, wav_lens)
+        levels, lens = self.modules.encoder(wavs, wav_lens)
+        feats = {
+            name: fuse(levels, lens)
+            for name, fuse in self.modules.layer_fusions.items()
+        }
+        main, *auxiliary = feats
+        others = {name: feats[name] for name in auxiliary}
+        feats[main] = self.modules.co_attention(feats[main], others, lens)
+        return {
+            name: task(feats[name], lens)
+            for name, task in self.modules.tasks.items()
+        }
+
+    def compute_objectives(self, predictions, batch, stage):
+        """Weighted sum of the terms; each one is logged on its own too."""
+        tasks = self.modules.tasks
+        targets = {name: task.target(batch) for name, task in tasks.items()}
+        main = next(iter(tasks))
+        losses = {
+            name: loss(predictions[main].embeddings, targets[main])
+            for name, loss in self.modules.embedding_losses.items()
+            if self.wants(name)
+        }
+        if stage == sb.Stage.TRAIN:
+            n_classes = len(self.hparams.classes)
+            targets[main] = mix_targets(targets[main], self.shares, n_classes)
+        for name, task in tasks.items():
+            losses[name] = task.loss(predictions[name], targets[name])
+        return self.objective(losses, batch)
+
+    def on_epoch_end(self, record):
+        """Losses by name and the metrics of valid go to the train logger."""
+        if sb.utils.distributed.if_main_process():
+            self.hparams.train_logger.log_stats(
+                {"epoch": record["epoch"], "lr": record["lr"]},
+                train_stats=record["train"],
+                valid_stats={
+                    **record["valid"],
+                    **results.headline(record["metrics"]),
+                },
+            )
+
+
+def prepare(options, recipe):
+    """Manifest, card and fold: what the experiment is about."""
+    manifest = recipe / options["manifest"]
+    preparation = importlib.import_module(options["preparation"])
+    sb.utils.distributed.run_on_main(
+        preparation.prepare,
+        args=[options["data_folder"], manifest],
+        kwargs={"skip_bad_audio": options["skip_bad_audio"]},
+    )
+    card = load_card(recipe / "protocols.yaml", options["card"])
+    manifest = read_manifest(manifest, options["data_folder"])
+    split = card.split(manifest, options["fold"], options["check_counts"])
+    return manifest, card, split
+
+
+def loaders(brain, hparams, split):
+    """Batches of train, valid and test."""
+    made = {}
+    for name in ("train", "valid", "test"):
+        rows = getattr(split, name)
+        data = dataset(
+            rows, hparams["sample_rate"], hparams["trim"], hparams["in_memory"]
+        )
+        sampler = DurationBatchSampler(
+            [rows[key]["duration"] for key in data.data_ids],
+            hparams["max_batch_duration"],
+            seed=hparams["seed"],
+            shuffle=name == "train",
+            labels=[rows[key]["emotion"] for key in data.data_ids],
+        )
+        made[name] = brain.loader(data, sampler, hparams["num_workers"])
+    return made
+
+
+def finish(brain, hparams, facts, test_rows):
+    """Writes everything that a finished run leaves, results.json last."""
+    folder, classes = Path(hparams["output_folder"]), hparams["classes"]
+    results.write_predictions(folder / "predictions.csv", test_rows)
+    trials = results.trials_of(test_rows)
+    if trials is not None:
+        ids = [row["ID"] for row in test_rows]
+        results.write_trials(folder / "speaker_trials.csv", ids, trials)
+    pairs = [(row["target"], row["prediction"]) for row in test_rows]
+    figures.plot_confusion(
+        folder / "confusion.png",
+        confusion(*zip(*pairs), classes),
+        classes,
+        f"{facts['card']}, fold {facts['fold']}",
+    )
+    with atomic_write(folder / "history.json") as file:
+        json.dump(brain.history, file, indent=1)
+    figures.plot_curves(folder / "curves.png", brain.history, brain.best_epoch)
+    results.write_results(
+        folder / "results.json",
+        {
+            **facts,
+            "versions": {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "speechbrain": sb.__version__,
+            },
+            "device": str(brain.device),
+            "epochs": hparams["number_of_epochs"],
+            "best_epoch": brain.best_epoch,
+            "seconds": round(brain.seconds, 1),
+            "peak_memory_mb": round(brain.peak_memory_mb),
+            "metrics": {
+                "valid": brain.history[brain.best_epoch - 1]["metrics"],
+                "test": brain.metrics,
+            },
+        },
+    )
+
+
+def main(arguments):
+    """From the command line to results.json."""
+    hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
+    sb.utils.distributed.ddp_init_group(run_opts)
+    recipe = Path(hparams_file).absolute().parents[1]
+    sys.path.insert(0, str(recipe))
+
+    text = settings.override(hparams_file, overrides)
+    options = settings.plain_settings(text, later=FOUND)
+    folder = Path(options["output_folder"])
+    if (folder / "results.json").exists():
+        logger.info(f"{folder} holds a finished run.")
+        results.print_results(folder)
+        return
+    manifest, card, split = prepare(options, recipe)
+    found = {key: getattr(split, key) for key in FOUND}
+    text = settings.override(
+        hparams_file, {**settings.parse(overrides), **found}
+    )
+    hparams = load_hyperpyyaml(text)
+    sb.create_experiment_directory(folder)
+    settings.save(folder / "hyperparams.yaml", text)
+
+    brain = MultiTaskBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+        loss_weights=hparams["loss_weights"],
+        classes=hparams["classes"],
+        metric=card.metric,
+        seed=hparams["seed"],
+        n_epochs=hparams["number_of_epochs"],
+        schedule=hparams["schedule"],
+        average_decay=hparams["average_decay"],
+        max_nonfinite=hparams["max_nonfinite"],
+    )
+    data = loaders(brain, hparams, split)
+    brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
+    brain.evaluate(data["test"])
+    facts = {
+        "recipe": recipe.name,
+        "yaml": Path(hparams_file).name,
+        "card": card.name,
+        "fold": hparams["fold"],
+        "n_folds": len(card.folds),
+        "seed": hparams["seed"],
+        "overrides": settings.as_dict(overrides),
+        "checksums": {"card": card.checksum, "manifest": manifest.checksum},
+    }
+    finish(brain, hparams, facts, brain.rows)
+    results.print_results(folder)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except SerMtlError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,73 @@
+"""The front door: ``python -m ser_mtl_modules COMMAND``."""
+
+import enum
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import rich
+import typer
+
+from ser_mtl_modules.errors import SerMtlError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+@app.callback()
+def front_door():
+    """What goes with the recipes of ser-mtl."""
+
+
+class Format(str, enum.Enum):
+    """How a report is written."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+
+
+@app.command()
+def report(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(help="One for each method, with its runs below."),
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(help="The folder of the method to compare with."),
+    ] = None,
+    format: Annotated[
+        Format, typer.Option(help="How to print it.")
+    ] = Format.table,
+):
+    """Scores over folds and seeds, computed again from the predictions."""
+    # imported by the command that needs it: torch takes seconds to load
+    from ser_mtl_modules.experiments.report import (
+        as_json,
+        as_markdown,
+        as_table,
+        report_on,
+    )
+
+    content = report_on(folders, against)
+    if format is Format.table:
+        rich.print(as_table(content))
+    elif format is Format.markdown:
+        print(as_markdown(content))
+    else:
+        print(as_json(content))
+
+
+def main():
+    """Runs a command; a user's mistake ends with its message and exit 2."""
+    try:
+        app()
+    except SerMtlError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

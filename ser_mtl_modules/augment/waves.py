@@ -1,0 +1,75 @@
+"""Speed and noise on batches of waves, by SpeechBrain's augmentations."""
+
+import torch
+
+from ser_mtl_modules.lobes.masking import frame_mask
+from speechbrain.augment.time_domain import AddNoise, SpeedPerturb
+
+
+class SpeedAndNoise(torch.nn.Module):
+    """Another speed for a batch, and noise at an exact SNR for some clips.
+
+    SpeechBrain's ``AddNoise`` measures a clip's level over its padded length,
+    scales the clip down and writes noise into padding; here each clip gets
+    its noise alone and its level back. Draws from torch's global generator.
+
+    Arguments
+    ---------
+    sample_rate : int
+        In Hz.
+    speeds : list of int
+        Per cent; one is drawn for each batch, so that relative lengths stay.
+    noise_prob : float
+        Share of clips with white noise.
+    snr_low : float
+        In dB.
+    snr_high : float
+        In dB.
+    """
+
+    def __init__(
+        self,
+        sample_rate=16000,
+        speeds=(90, 100, 110),
+        noise_prob=0.0,
+        snr_low=5.0,
+        snr_high=25.0,
+    ):
+        super().__init__()
+        self.speed = SpeedPerturb(sample_rate, speeds=list(speeds))
+        self.noise_prob = noise_prob
+        self.noise = AddNoise(snr_low=snr_low, snr_high=snr_high)
+
+    @torch.no_grad()
+    def forward(self, wavs, wav_lens):
+        """Changes a batch.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Shape [B, N].
+        wav_lens : torch.Tensor
+            Relative lengths in (0, 1], shape [B].
+
+        Returns
+        -------
+        torch.Tensor
+            Shape [B, N'], zero where there is padding.
+        """
+        wavs = self.speed(wavs)
+        n_samples = (wav_lens * wavs.shape[1]).round().long()
+        noisy = torch.rand(len(wavs)) < self.noise_prob
+        if noisy.any():
+            wavs = wavs.clone()
+        for i in noisy.nonzero().flatten().tolist():
+            clip = wavs[i : i + 1, : n_samples[i]]
+            wavs[i, : n_samples[i]] = self._with_noise(clip)[0]
+        return wavs.masked_fill(~frame_mask(n_samples, wavs.shape[1]), 0.0)
+
+    def _with_noise(self, clip):
+        """Noise on one clip [1, N], which keeps its own level."""
+        level = clip.square().mean().sqrt()
+        if level == 0:
+            return clip  # of silence there is no SNR
+        noisy = self.noise(clip, torch.ones(1, device=clip.device))
+        return noisy * level / noisy.square().mean().sqrt()

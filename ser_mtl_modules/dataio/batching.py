@@ -1,0 +1,162 @@
+"""Batches of equal duration, the same ones whoever asks and whenever."""
+
+from collections import Counter
+
+import torch
+from torch.utils.data import Sampler
+
+from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.randomness import generator
+
+
+class DurationBatchSampler(Sampler):
+    """Batches whose padded duration stays within a budget.
+
+    Clips are sorted by duration with a random jitter, cut into batches, and
+    the batches are shuffled. All of it is a function of (seed, epoch): a
+    resumed run meets the batches that it would have met, and different epochs
+    hold different batches. (SpeechBrain's ``DynamicBatchSampler`` repeats the
+    composition of its batches unless someone calls its ``set_epoch``.)
+
+    Arguments
+    ---------
+    durations : list of float
+        Of each clip, in seconds.
+    max_batch_duration : float
+        Seconds in a batch, padding included. A longer clip is a batch of its
+        own.
+    max_batch_size : int, optional
+        Clips in a batch at most.
+    seed : int
+        Of the experiment.
+    shuffle : bool
+        Without, batches go from short to long and are always the same.
+    jitter : float
+        How far a clip may move in the order by duration: its duration is
+        multiplied by a factor drawn from 1 ± jitter.
+    labels : list, optional
+        The class of each clip. With it, the clips of every batch are drawn so
+        that no class has a single clip where it can be helped: losses that
+        need positives then find them.
+
+    Example
+    -------
+    >>> sampler = DurationBatchSampler([1.0, 2.0, 2.0, 1.0], 4.0, shuffle=False)
+    >>> list(sampler)
+    [[0, 3], [1, 2]]
+    """
+
+    def __init__(
+        self,
+        durations,
+        max_batch_duration,
+        max_batch_size=None,
+        seed=0,
+        shuffle=True,
+        jitter=0.2,
+        labels=None,
+    ):
+        if not durations:
+            raise SerMtlError("There is no clip to make batches of.")
+        self.durations = torch.tensor(durations, dtype=torch.float)
+        self.max_batch_duration = max_batch_duration
+        self.max_batch_size = max_batch_size or len(durations)
+        self.seed = seed
+        self.shuffle = shuffle
+        self.jitter = jitter
+        self.labels = labels
+        self.epoch = 1
+        self.skip = 0  # batches of this epoch that a resumed run has had
+
+    def set_epoch(self, epoch):
+        """Chooses the epoch whose batches come next."""
+        self.epoch = epoch
+
+    def __iter__(self):
+        batches = self.batches(self.epoch)[self.skip :]
+        self.skip = 0
+        return iter(batches)
+
+    def __len__(self):
+        return len(self.batches(self.epoch))
+
+    def batches(self, epoch):
+        """The batches of an epoch.
+
+        Arguments
+        ---------
+        epoch : int
+            Counted from 1.
+
+        Returns
+        -------
+        list of list of int
+            Indices of clips; each clip is in one batch.
+        """
+        rng = generator(self.seed, "batches", epoch)
+        batches = self._cut(self._order(rng))
+        if not self.shuffle:
+            return batches
+        if self.labels is not None:
+            batches = self._pair_up(batches)
+        order = torch.randperm(len(batches), generator=rng).tolist()
+        return [batches[i] for i in order]
+
+    def _order(self, rng):
+        """Clips from short to long, each moved a little."""
+        keys = self.durations
+        if self.shuffle:
+            noise = 2 * torch.rand(len(keys), generator=rng) - 1
+            keys = keys * (1 + self.jitter * noise)
+        return keys.argsort(stable=True).tolist()
+
+    def _cut(self, order):
+        """Consecutive clips that fit into the budget together."""
+        batches, batch, longest = [], [], 0.0
+        for i in order:
+            longest = max(longest, self.durations[i].item())
+            too_long = longest * (len(batch) + 1) > self.max_batch_duration
+            if batch and (too_long or len(batch) == self.max_batch_size):
+                batches.append(batch)
+                batch, longest = [], self.durations[i].item()
+            batch.append(i)
+        return batches + [batch]
+
+    def _pair_up(self, batches):
+        """Swaps clips between neighbouring batches until singles are rare.
+
+        A clip that is alone in its class is exchanged for the clip of the next
+        batch that leaves the fewest alone in both, if that is fewer than
+        before and both batches stay within the budget.
+        """
+        for here, there in zip(batches, batches[1:]):
+            for position, i in enumerate(here):
+                classes = [self.labels[j] for j in here]
+                if classes.count(self.labels[i]) > 1:
+                    continue
+                fewest, best = self._n_alone(here) + self._n_alone(there), None
+                for p, j in enumerate(there):
+                    if self.labels[j] not in classes:
+                        continue  # it would be alone in its turn
+                    new_here = [*here[:position], j, *here[position + 1 :]]
+                    new_there = [*there[:p], i, *there[p + 1 :]]
+                    n_alone = self._n_alone(new_here) + self._n_alone(new_there)
+                    if (
+                        n_alone < fewest
+                        and self._fits(new_here)
+                        and self._fits(new_there)
+                    ):
+                        fewest, best = n_alone, p
+                if best is not None:
+                    here[position], there[best] = there[best], i
+        return batches
+
+    def _n_alone(self, batch):
+        """Clips of a batch that are alone in their class."""
+        counts = Counter(self.labels[i] for i in batch)
+        return sum(n == 1 for n in counts.values())
+
+    def _fits(self, batch):
+        """Whether a batch is within the budget, padding included."""
+        longest = max(self.durations[i].item() for i in batch)
+        return longest * len(batch) <= self.max_batch_duration

@@ -1,0 +1,436 @@
+"""Tables over folds and seeds, made from what the models answered.
+
+A folder with the runs of one method becomes a row. All scores are computed
+again from ``predictions.csv`` and ``speaker_trials.csv``; where that isn't
+what ``results.json`` says, the report says so. Runs that cannot be compared
+are not put side by side: another card, another manifest, a fold that some
+seeds lack.
+"""
+
+import json
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.metrics.classification import (
+    accuracy,
+    confusions,
+    macro_f1,
+    mean_recall,
+)
+from ser_mtl_modules.metrics.intervals import interval, paired_difference
+from ser_mtl_modules.training.results import (
+    LOWER_IS_BETTER,
+    differences,
+    flat,
+    read_run,
+    scores_of,
+)
+
+POOLED = {"UA": mean_recall, "WA": accuracy, "macro_F1": macro_f1}
+# overrides that say which run it is, not what was done in it
+BOOKKEEPING = "card data_folder fold output_folder seed".split()
+LEGEND = (
+    "Per cent on test. folds: mean ± standard deviation over folds; pooled: "
+    "the utterances of all folds together, in brackets the 95 % bootstrap "
+    "interval over speakers; all else: mean over folds. ↓: lower is better."
+)
+
+
+def report_on(folders, against=None):
+    """Scores of methods on one card.
+
+    Arguments
+    ---------
+    folders : list of str or path-like
+        A folder for each row; its runs are all that lie below.
+    against : str or path-like, optional
+        The folder of the method that the others are compared with.
+
+    Returns
+    -------
+    dict
+        ``card``; ``rows``, as `row_of` gives them, in the order of the
+        folders, with ``against`` in each where that was asked for; ``notes``,
+        sentences on what the reader should know.
+
+    Raises
+    ------
+    SerMtlError
+        If there is no run, or there are runs that cannot be compared.
+    """
+    groups = {str(folder): find_runs(folder) for folder in folders}
+    baseline = find_runs(against) if against is not None else []
+    everything = [*sum(groups.values(), []), *baseline]
+    _refuse_to_mix(everything)
+    rows = []
+    for folder, runs in groups.items():
+        row = {"method": _method(runs[0]), "folder": folder, **row_of(runs)}
+        if baseline and folder != str(against):
+            row["against"] = _compare(runs, baseline)
+        rows.append(row)
+    names = [row["method"] for row in rows]
+    for row in rows:
+        if names.count(row["method"]) > 1:
+            row["method"] = row["folder"]
+    checked = {run.folder: run for run in everything}
+    notes = [note for run in checked.values() for note in differences(run)]
+    if baseline:
+        notes.append(
+            "Differences are in pooled UA, paired by utterance, with the 95 % "
+            f"interval over speakers, to {_method(baseline[0])} ({against})."
+        )
+    return {
+        "card": everything[0].results["card"],
+        "rows": rows,
+        "notes": notes,
+    }
+
+
+def find_runs(folder):
+    """The finished runs below a folder, which must be of one method.
+
+    Arguments
+    ---------
+    folder : str or path-like
+        Where to look.
+
+    Returns
+    -------
+    list of Run
+        By seed and fold.
+
+    Raises
+    ------
+    SerMtlError
+        If there is none, a fold is there twice, seeds have different folds,
+        or the runs differ in more than fold and seed.
+    """
+    files = sorted(Path(folder).rglob("results.json"))
+    if not files:
+        raise SerMtlError(
+            f"{folder}: there is no results.json here or below, so there is "
+            "no finished run to report. Give the output folder of a recipe."
+        )
+    runs = [read_run(file.parent) for file in files]
+    _refuse_to_mix(runs)
+    by_seed = {}
+    for run in runs:
+        if _settings(run) != _settings(runs[0]):
+            raise SerMtlError(
+                f"{folder}: {runs[0].folder} is of {_method(runs[0])}, and "
+                f"{run.folder} of {_method(run)}. A row is of one method; "
+                "give each one's folder by itself."
+            )
+        seed, fold = run.results["seed"], run.results["fold"]
+        folds = by_seed.setdefault(seed, {})
+        if fold in folds:
+            raise SerMtlError(
+                f"{folder}: fold {fold} of seed {seed} is there twice, in "
+                f"{folds[fold].folder} and {run.folder}. Give a folder that "
+                "holds the runs of one method."
+            )
+        folds[fold] = run
+    wanted = set().union(*by_seed.values())
+    for seed, folds in by_seed.items():
+        if missing := wanted - folds.keys():
+            raise SerMtlError(
+                f"{folder}: seed {seed} has no fold {_listed(missing)}, which "
+                "another seed has. Run what is missing, or remove that seed."
+            )
+    return sorted(
+        runs, key=lambda run: (run.results["seed"], run.results["fold"])
+    )
+
+
+def row_of(runs):
+    """What a row of the table says; all scores are fractions.
+
+    Arguments
+    ---------
+    runs : list of Run
+        Of `find_runs`.
+
+    Returns
+    -------
+    dict
+        folds, seeds : what there is
+        missing_folds : how many the card has besides
+        mean : by ``task/metric``, the mean over folds and seeds
+        spread : the standard deviation over folds (each a mean over seeds);
+        absent with one fold
+        spread_over_seeds : of the mean over folds; absent with one seed
+        n_runs : by ``task/metric``, in how many runs it could be computed
+        pooled : UA, WA and macro_F1 of all folds' utterances together, as a
+        mean over seeds
+        interval : of the pooled UA, over speakers; absent with one speaker
+        minutes : of a run, mean
+    """
+    scores = {}  # by task/metric, then by run
+    for run in runs:
+        key = (run.results["seed"], run.results["fold"])
+        for name, value in flat(scores_of(run)):
+            if "/by_class/" not in name:
+                scores.setdefault(name, {})[key] = value
+    folds = sorted({run.results["fold"] for run in runs})
+    seeds = sorted({run.results["seed"] for run in runs})
+    counts, groups = _counts(runs)
+    around = interval(list(counts.values()), groups, mean_recall)
+    n_folds = max(run.results.get("n_folds", 0) for run in runs)
+    row = {
+        "folds": folds,
+        "seeds": seeds,
+        "missing_folds": max(0, n_folds - len(folds)),
+        "mean": {name: mean(s.values()) for name, s in scores.items()},
+        "spread": {n: _spread(s, by=1) for n, s in scores.items()},
+        "spread_over_seeds": {n: _spread(s, by=0) for n, s in scores.items()},
+        "n_runs": {name: len(s) for name, s in scores.items()},
+        "pooled": _pooled(runs),
+        "interval": around and list(around),
+        "minutes": mean(run.results["seconds"] for run in runs) / 60,
+    }
+    for name in ("spread", "spread_over_seeds"):
+        row[name] = {n: s for n, s in row[name].items() if s is not None}
+    return {k: v for k, v in row.items() if v is not None}
+
+
+def _spread(scores, by):
+    """Over folds (by=1) or seeds (by=0), of the means over the other."""
+    parts = {}
+    for key, value in scores.items():
+        parts.setdefault(key[by], []).append(value)
+    return stdev(map(mean, parts.values())) if len(parts) > 1 else None
+
+
+def _pooled(runs):
+    scores = {}
+    for seed in {run.results["seed"] for run in runs}:
+        mine = [run for run in runs if run.results["seed"] == seed]
+        matrix = sum(_counts(mine)[0].values())
+        for name, statistic in POOLED.items():
+            scores.setdefault(name, []).append(float(statistic(matrix)))
+    return {name: mean(values) for name, values in scores.items()}
+
+
+def _counts(runs):
+    """By ID, the confusion [C, C] summed over seeds; and the speakers."""
+    counts, speakers = {}, {}
+    for run in runs:
+        rows = [row for row in run.rows if row["target"]]
+        matrices = confusions(
+            [row["target"] for row in rows],
+            [row["prediction"] for row in rows],
+            run.classes,
+        )
+        for row, matrix in zip(rows, matrices):
+            counts[row["ID"]] = counts.get(row["ID"], 0) + matrix
+            # an unknown speaker counts as one that said nothing else
+            speakers[row["ID"]] = row["speaker"] or row["ID"]
+    ids = sorted(counts)
+    return {i: counts[i] for i in ids}, [speakers[i] for i in ids]
+
+
+def _compare(runs, baseline):
+    """The paired difference of pooled UA, over speakers."""
+    a, groups = _counts(runs)
+    b, _ = _counts(baseline)
+    if a.keys() != b.keys():
+        only = sorted(a.keys() ^ b.keys())
+        raise SerMtlError(
+            f"{runs[0].folder.parent} and {baseline[0].folder.parent} were "
+            f"not tested on the same utterances: {len(only)} are in one only, "
+            f"such as {only[0]}. Compare runs of the same folds."
+        )
+    difference = paired_difference(
+        np.stack([*a.values()]), np.stack([*b.values()]), groups, mean_recall
+    )
+    if difference is None:
+        return None
+    return {
+        "UA": difference.value,
+        "interval": [difference.low, difference.high],
+        "inside_noise": difference.inside_noise,
+    }
+
+
+# ---- what may stand side by side
+
+
+def _refuse_to_mix(runs):
+    for name in ("card", "manifest"):
+        first, *others = runs
+        for run in others:
+            ours, theirs = (r.results["checksums"][name] for r in (first, run))
+            if ours != theirs:
+                raise SerMtlError(
+                    f"{first.folder} and {run.folder} have not the same "
+                    f"{name} (checksums {ours[:12]} and {theirs[:12]}; cards "
+                    f"{first.results['card']} and {run.results['card']}), so "
+                    "their scores don't compare. Report each by itself, or "
+                    f"run again what was run with the older {name}."
+                )
+
+
+def _settings(run):
+    overrides = run.results["overrides"]
+    kept = {k: v for k, v in overrides.items() if k not in BOOKKEEPING}
+    return Path(run.results["yaml"]).stem, kept
+
+
+def _method(run):
+    """The YAML and what was overridden in it: ``mtl --alpha=0.5``."""
+    yaml, overrides = _settings(run)
+    # of a path, the name: where it lies is this machine's own affair
+    flags = [
+        f"--{k}={Path(v).name if str(v).startswith('/') else v}"
+        for k, v in sorted(overrides.items())
+    ]
+    return " ".join([yaml, *flags])
+
+
+def _listed(items):
+    return ", ".join(str(item) for item in sorted(items))
+
+
+# ---- how it is shown
+
+
+def as_json(content):
+    """A report as JSON, in fractions.
+
+    Arguments
+    ---------
+    content : dict
+        Of `report_on`.
+
+    Returns
+    -------
+    str
+    """
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def as_markdown(content):
+    """A report as a Markdown table, in per cent, for a README.
+
+    Arguments
+    ---------
+    content : dict
+        Of `report_on`.
+
+    Returns
+    -------
+    str
+    """
+    columns = _columns(content)
+    lines = [
+        "| " + " | ".join(columns) + " |",
+        "|:--" + "|--:" * (len(columns) - 1) + "|",
+    ]
+    lines += ["| " + " | ".join(c) + " |" for c in zip(*columns.values())]
+    notes = [f"- {note}" for note in content["notes"]]
+    below = f"Card `{content['card']}`. {LEGEND}"
+    return "\n".join([*lines, "", below, *([""] + notes if notes else [])])
+
+
+def as_table(content):
+    """A report as a table for the terminal, in per cent.
+
+    A column for each method: terminals are not as wide as READMEs. Cells are
+    `Text`, as rich would take brackets in a plain string for markup.
+
+    Arguments
+    ---------
+    content : dict
+        Of `report_on`.
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    table = Table(
+        title=Text(content["card"]),
+        caption=Text("\n".join([LEGEND, *content["notes"]])),
+        title_justify="left",
+        caption_justify="left",
+    )
+    names, *lines = _columns(content).items()
+    table.add_column(names[0])
+    for method in names[1]:
+        table.add_column(Text(method), justify="right", overflow="fold")
+    for name, cells in lines:
+        table.add_row(name, *map(Text, cells))
+    return table
+
+
+def _columns(content):
+    """Cells by name of the column; one that is empty in every row is out."""
+    rows = content["rows"]
+    columns = {
+        "method": [row["method"] for row in rows],
+        "folds": [_folds(row) for row in rows],
+        "seeds": [_seeds(row) for row in rows],
+    }
+    for metric in POOLED:
+        title = metric.replace("_", "-")
+        columns[f"{title}, folds"] = [
+            _mean(r, f"emotion/{metric}") for r in rows
+        ]
+        columns[f"{title}, pooled"] = [_pooled_cell(r, metric) for r in rows]
+    others = {
+        n: 0 for r in rows for n in r["mean"] if n.split("/")[0] != "emotion"
+    }
+    for name in others:
+        title = name.replace("/", " ")
+        arrow = " ↓" if title.endswith(LOWER_IS_BETTER) else ""
+        columns[title + arrow] = [_mean(r, name, spread=False) for r in rows]
+    columns["minutes a fold"] = [f"{row['minutes']:.1f}" for row in rows]
+    columns["UA, difference"] = [_difference(row) for row in rows]
+    return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def _folds(row):
+    n = len(row["folds"])
+    missing = row["missing_folds"]
+    return f"{n} of {n + missing}" if missing else str(n)
+
+
+def _seeds(row):
+    spread = row["spread_over_seeds"].get("emotion/UA")
+    cell = str(len(row["seeds"]))
+    return cell if spread is None else f"{cell}, UA ± {100 * spread:.2f}"
+
+
+def _mean(row, name, spread=True):
+    if name not in row["mean"]:
+        return ""
+    cell = f"{100 * row['mean'][name]:.2f}"
+    if spread and name in row["spread"]:
+        cell += f" ± {100 * row['spread'][name]:.2f}"
+    n_runs = len(row["folds"]) * len(row["seeds"])
+    if row["n_runs"][name] < n_runs:
+        cell += f" ({row['n_runs'][name]} of {n_runs} runs)"
+    return cell
+
+
+def _pooled_cell(row, metric):
+    cell = f"{100 * row['pooled'][metric]:.2f}"
+    if metric == "UA" and "interval" in row:
+        low, high = row["interval"]
+        cell += f" [{100 * low:.2f}, {100 * high:.2f}]"
+    return cell
+
+
+def _difference(row):
+    found = row.get("against")
+    if not found:
+        return ""
+    low, high = found["interval"]
+    words = ", inside the noise" if found["inside_noise"] else ""
+    return (
+        f"{100 * found['UA']:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]{words}"
+    )

@@ -1,0 +1,293 @@
+"""An encoder of log-mels that needs no pre-trained weights."""
+
+import torch
+import torch.nn.functional as F
+
+from ser_mtl_modules.lobes.masking import frame_mask
+from speechbrain.lobes.features import Fbank
+
+
+class MaskedBatchNorm(torch.nn.Module):
+    """Batch norm whose statistics see the frames of clips, not their padding.
+
+    Arguments
+    ---------
+    n_channels : int
+        C.
+
+    Example
+    -------
+    >>> norm = MaskedBatchNorm(2)
+    >>> feats = torch.randn(3, 4, 5, 2)
+    >>> mask = frame_mask(torch.tensor([4, 2, 1]), 4)
+    >>> out = norm(feats, mask)
+    >>> torch.allclose(out[mask].mean(dim=(0, 1)), torch.zeros(2), atol=1e-6)
+    True
+    >>> out[~mask].any().item()
+    False
+    """
+
+    def __init__(self, n_channels):
+        super().__init__()
+        self.norm = torch.nn.BatchNorm1d(n_channels)
+
+    def forward(self, feats, mask):
+        """Normalises the last dimension.
+
+        Arguments
+        ---------
+        feats : torch.Tensor
+            Shape [B, T, ..., C].
+        mask : torch.Tensor
+            True where a frame belongs to its clip, shape [B, T].
+
+        Returns
+        -------
+        torch.Tensor
+            As ``feats``, zero where there is padding.
+        """
+        valid = feats[mask]  # [frames, ..., C]
+        normed = self.norm(valid.flatten(0, -2).float()).view_as(valid)
+        out = torch.zeros_like(feats)
+        out[mask] = normed.to(feats.dtype)
+        return out
+
+
+class ConvBlock(torch.nn.Module):
+    """3x3 convolution over time and frequency, batch norm, ReLU.
+
+    Arguments
+    ---------
+    in_channels : int
+        Of the input.
+    out_channels : int
+        Of the output.
+    stride : tuple of int
+        Over time and over frequency.
+    """
+
+    def __init__(self, in_channels, out_channels, stride):
+        super().__init__()
+        self.stride = stride
+        self.conv = torch.nn.Conv2d(
+            in_channels, out_channels, 3, stride, padding=1, bias=False
+        )
+        self.norm = MaskedBatchNorm(out_channels)
+
+    def forward(self, feats, lens):
+        """Convolves a batch.
+
+        Arguments
+        ---------
+        feats : torch.Tensor
+            Shape [B, T, M, C], zero where there is padding.
+        lens : torch.Tensor
+            Frames of each clip, shape [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Features [B, T', M', C'], zero where there is padding, and frames
+            of each clip.
+        """
+        # the permuted tensor has torch's channels-last layout: no copy
+        feats = self.conv(feats.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        lens = (lens - 1) // self.stride[0] + 1
+        mask = frame_mask(lens, feats.shape[1])
+        return F.relu(self.norm(feats, mask)), lens
+
+
+class TimeBlock(torch.nn.Module):
+    """Depthwise convolution over time, then two linear layers, residual.
+
+    Arguments
+    ---------
+    size : int
+        D.
+    kernel_size : int
+        Frames that the convolution sees, odd.
+    dilation : int
+        Distance between them.
+    dropout : float
+        Before the sum.
+    """
+
+    def __init__(self, size, kernel_size, dilation, dropout):
+        super().__init__()
+        self.conv = torch.nn.Conv1d(
+            size,
+            size,
+            kernel_size,
+            padding=dilation * (kernel_size // 2),
+            dilation=dilation,
+            groups=size,
+        )
+        self.norm = MaskedBatchNorm(size)
+        self.mix = torch.nn.Sequential(
+            torch.nn.Linear(size, 2 * size),
+            torch.nn.GELU(),
+            torch.nn.Linear(2 * size, size),
+            torch.nn.Dropout(dropout),
+        )
+
+    def forward(self, feats, mask):
+        """Transforms feats [B, T, D] under a mask [B, T]; the same shape."""
+        hidden = self.conv(feats.transpose(1, 2)).transpose(1, 2)
+        hidden = self.mix(self.norm(hidden, mask))
+        return (feats + hidden).masked_fill(~mask.unsqueeze(-1), 0.0)
+
+
+class FbankEncoder(torch.nn.Module):
+    """Log-mels, convolutions over time and frequency, blocks over time.
+
+    The levels are what enters the first block over time and what each block
+    gives. Padding takes no part: frames are counted as the STFT counts them,
+    batch norms see clips alone, and every convolution gets zeros outside.
+
+    Log-mels enter as three channels, in units of 10 dB: as they are (loudness
+    counts), less the clip's mean (loudness is gone), and less the clip's mean
+    in each band (the channel and the long-term spectrum are gone).
+
+    Arguments
+    ---------
+    n_mels : int
+        Bands.
+    sample_rate : int
+        Of the waves, in Hz.
+    channels : list of int
+        Of the convolutions; the first and the last halve time, each halves
+        frequency.
+    size : int
+        D of the levels.
+    n_blocks : int
+        Blocks over time; one level more than that comes out.
+    kernel_size : int
+        Of the blocks, in frames of 40 ms; every second one is dilated by 2.
+    dropout : float
+        In the blocks.
+    warp : callable, optional
+        Changes log-mels [B, T, M] in dB in training.
+    mask : list of callable
+        Change normalised log-mels [B, T, M] in training, the same way in each
+        channel: SpeechBrain's ``SpectrogramDrop``, say.
+
+    Example
+    -------
+    >>> encoder = FbankEncoder(size=16, channels=[4, 8], n_blocks=2)
+    >>> levels, lens = encoder(torch.randn(2, 16000), torch.tensor([1.0, 0.5]))
+    >>> levels.shape, lens.tolist()
+    (torch.Size([3, 2, 26, 16]), [26, 13])
+    """
+
+    def __init__(
+        self,
+        n_mels=80,
+        sample_rate=16000,
+        channels=(24, 48),
+        size=128,
+        n_blocks=3,
+        kernel_size=7,
+        dropout=0.15,
+        warp=None,
+        mask=(),
+    ):
+        super().__init__()
+        self.sample_rate = sample_rate
+        self.fbank = Fbank(
+            n_mels=n_mels, sample_rate=sample_rate, n_fft=512, f_max=8000
+        )
+        # Fbank takes what is this far below the loudest frame for silence; it
+        # would also ask the frame that straddles the clip's end, which only
+        # exists where padding follows. So it is done here, after the mask.
+        self.range_db = self.fbank.compute_fbanks.top_db
+        self.fbank.compute_fbanks.top_db = torch.inf
+        self.hop = sample_rate // 100  # 10 ms, Fbank's own
+        self.warp = warp
+        self.mask = torch.nn.ModuleList(mask)
+        strides = [(2, 2)] + [(1, 2)] * (len(channels) - 2) + [(2, 2)]
+        self.convs = torch.nn.ModuleList()
+        n_bands, previous = n_mels, 3
+        for n, stride in zip(channels, strides):
+            self.convs.append(ConvBlock(previous, n, stride))
+            n_bands, previous = (n_bands - 1) // 2 + 1, n
+        self.project = torch.nn.Linear(n_bands * previous, size)
+        self.norm = torch.nn.LayerNorm(size)
+        self.blocks = torch.nn.ModuleList(
+            TimeBlock(size, kernel_size, 1 + i % 2, dropout)
+            for i in range(n_blocks)
+        )
+        self.n_levels = n_blocks + 1
+        self.output_size = size
+        self.frame_rate = 25.0  # Hz
+
+    def features(self, wavs, wav_lens):
+        """The three channels of log-mels.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Shape [B, N].
+        wav_lens : torch.Tensor
+            Relative lengths in (0, 1], shape [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Features [B, T, M, 3], zero where there is padding, and frames of
+            each clip [B].
+        """
+        n_samples = (wav_lens * wavs.shape[1]).round().long()
+        # what follows a clip in its row must be what follows it alone: zeros
+        silence = ~frame_mask(n_samples, wavs.shape[1])
+        with torch.no_grad():
+            logmels = self.fbank(wavs.float().masked_fill(silence, 0.0))
+            lens = n_samples // self.hop + 1
+            mask = frame_mask(lens, logmels.shape[1])[..., None]  # [B, T, 1]
+            loudest = logmels.masked_fill(~mask, -torch.inf).amax((1, 2))
+            logmels = logmels.maximum((loudest - self.range_db)[:, None, None])
+            if self.training and self.warp is not None:
+                logmels = self.warp(logmels)
+            bands = (logmels * mask).sum(1, keepdim=True) / lens[:, None, None]
+            feats = torch.stack(
+                [
+                    logmels + 30,
+                    logmels - bands.mean(2, keepdim=True),
+                    logmels - bands,
+                ],
+                dim=-1,
+            )
+            feats = feats * mask[..., None] / 10  # [B, T, M, 3]
+            if self.training:
+                flat = feats.permute(0, 1, 3, 2).flatten(2)  # [B, T, 3 M]
+                keep = torch.ones_like(logmels)
+                for drop in self.mask:
+                    keep = drop(keep)
+                flat = flat * keep.repeat(1, 1, 3)
+                feats = flat.unflatten(2, (3, -1)).permute(0, 1, 3, 2)
+        return feats, lens
+
+    def forward(self, wavs, wav_lens):
+        """Encodes a batch of waves.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Shape [B, N].
+        wav_lens : torch.Tensor
+            Relative lengths in (0, 1], shape [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Levels [L, B, T, D], zero where there is padding, and frames of
+            each clip [B].
+        """
+        feats, lens = self.features(wavs, wav_lens)
+        for conv in self.convs:
+            feats, lens = conv(feats, lens)
+        mask = frame_mask(lens, feats.shape[1])
+        feats = self.norm(self.project(feats.flatten(2)))  # [B, T, D]
+        levels = [feats.masked_fill(~mask.unsqueeze(-1), 0.0)]
+        for block in self.blocks:
+            levels.append(block(levels[-1], mask))
+        return torch.stack(levels), lens

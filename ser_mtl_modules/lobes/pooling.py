@@ -1,0 +1,79 @@
+"""From frames to one vector an utterance."""
+
+import torch
+
+from ser_mtl_modules.lobes.masking import frame_mask
+
+
+class AttentiveStatisticsPooling(torch.nn.Module):
+    """Weighted mean and standard deviation over time, weights by attention.
+
+    Okabe et al., 2018 (https://arxiv.org/abs/1803.10963), in the form of the
+    MSP-Podcast challenge's baseline. SpeechBrain's layer of that name has a
+    batch norm that sees padded frames; here nothing does::
+
+        w = softmax over time of v^T tanh(W x + c)
+        out = [sum w x ; sqrt(sum w x^2 - (sum w x)^2)]
+
+    Arguments
+    ---------
+    input_size : int
+        D of the frames.
+    attention_size : int
+        Rows of W.
+
+    Example
+    -------
+    >>> pool = AttentiveStatisticsPooling(4)
+    >>> feats = torch.randn(2, 6, 4)
+    >>> alone = pool(feats[:1, :3], torch.tensor([3]))
+    >>> padded = pool(feats, torch.tensor([3, 6]))
+    >>> torch.allclose(alone[0], padded[0], atol=1e-6)
+    True
+    """
+
+    def __init__(self, input_size, attention_size=128):
+        super().__init__()
+        self.input_size = input_size
+        self.score = torch.nn.Sequential(
+            torch.nn.Linear(input_size, attention_size),
+            torch.nn.Tanh(),
+            torch.nn.Linear(attention_size, 1, bias=False),
+        )
+
+    @property
+    def output_size(self):
+        """Twice the input's size: means, then standard deviations."""
+        return 2 * self.input_size
+
+    def attention(self, feats, lens):
+        """The weight of every frame, shape [B, T]; each row sums to 1."""
+        scores = self.score(feats).squeeze(-1).float()  # [B, T]
+        padding = ~frame_mask(lens, feats.shape[1])
+        return scores.masked_fill(padding, -torch.inf).softmax(dim=1)
+
+    def forward(self, feats, lens):
+        """Pools over the frames of each clip.
+
+        Arguments
+        ---------
+        feats : torch.Tensor
+            Shape [B, T, D].
+        lens : torch.Tensor
+            Frames of each clip, shape [B].
+
+        Returns
+        -------
+        torch.Tensor
+            Shape [B, 2 D].
+        """
+        # padding has weight 0, but 0 times infinity would still be NaN, here
+        # and in the gradient of the scores
+        mask = frame_mask(lens, feats.shape[1]).unsqueeze(-1)
+        feats = feats.masked_fill(~mask, 0.0)
+        weights = self.attention(feats, lens).unsqueeze(-1)  # [B, T, 1]
+        feats = feats.float()
+        mean = (weights * feats).sum(dim=1)
+        # around the mean: the difference of two squares loses digits
+        variance = (weights * (feats - mean[:, None]) ** 2).sum(dim=1)
+        return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)

@@ -1,0 +1,35 @@
+"""Labels of mixed clips."""
+
+import torch.nn.functional as F
+
+
+def mix_targets(labels, shares, n_classes):
+    """Distributions over classes, of clips that were mixed.
+
+    Arguments
+    ---------
+    labels : torch.Tensor
+        Class indices of the clips before mixing, shape [B]; -1 where unknown.
+    shares : torch.Tensor
+        How much of each clip's label belongs to each mixed clip, shape
+        [B, B]; rows sum to 1.
+    n_classes : int
+        C.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape [B, C]. Rows sum to 1, or to 0 where any part is unknown.
+
+    Example
+    -------
+    >>> import torch
+    >>> shares = torch.tensor([[0.75, 0.25], [0.0, 1.0]])
+    >>> mix_targets(torch.tensor([2, 0]), shares, 3)
+    tensor([[0.2500, 0.0000, 0.7500],
+            [1.0000, 0.0000, 0.0000]])
+    """
+    known = (labels >= 0).to(shares)
+    hard = F.one_hot(labels.clamp(min=0), n_classes).to(shares)
+    whole = (shares @ (1 - known) == 0).to(shares)
+    return (shares @ (hard * known[:, None])) * whole[:, None]

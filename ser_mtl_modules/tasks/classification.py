@@ -1,0 +1,115 @@
+"""One class for an utterance: emotion, gender, style."""
+
+from typing import NamedTuple
+
+import torch
+
+from ser_mtl_modules.lobes.pooling import AttentiveStatisticsPooling
+from ser_mtl_modules.losses.cross_entropy import CrossEntropy
+from ser_mtl_modules.tasks.base import Task
+
+
+class ClassPrediction(NamedTuple):
+    """What a classification predicts for a batch."""
+
+    logits: torch.Tensor  # [B, C]
+    embeddings: torch.Tensor  # [B, E], before the classifier, no activation
+
+
+class Classification(Task):
+    """Pools over time, and tells classes apart.
+
+    With ``hidden_size`` the head is that of paper A's emotion task as we read
+    it (f is what the contrastive losses see)::
+
+        f = Linear(ASP(feats))
+        logits = Linear(Dropout(ReLU(LayerNorm(f))))
+
+    without, it is logits = Linear(Dropout(ASP(feats))), and f the pooled
+    features.
+
+    Arguments
+    ---------
+    input_size : int
+        d of the features.
+    classes : list of str
+        Names, in the order of the logits.
+    label : str
+        The column of the manifest that holds the class.
+    loss : callable, optional
+        ``loss(logits [B, C], targets)`` with targets as `CrossEntropy` takes
+        them, which is the default.
+    hidden_size : int, optional
+        Size of f; none for a linear classifier.
+    dropout : float
+        Before the last layer.
+    prefix : str
+        Of the columns that `describe` gives: ``"gender_"`` for gender.
+
+    Example
+    -------
+    >>> task = Classification(8, ["F", "M"], label="gender", prefix="gender_")
+    >>> prediction = task(torch.randn(3, 5, 8), torch.tensor([5, 4, 1]))
+    >>> prediction.logits.shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        input_size,
+        classes,
+        label="emotion",
+        loss=None,
+        hidden_size=None,
+        dropout=0.0,
+        prefix="",
+    ):
+        super().__init__()
+        self.classes = list(classes)
+        self.label = label
+        self.prefix = prefix
+        self.criterion = CrossEntropy() if loss is None else loss
+        self.pool = AttentiveStatisticsPooling(input_size)
+        size = self.pool.output_size
+        if hidden_size is None:
+            self.embed = torch.nn.Identity()
+            between = []
+        else:
+            self.embed = torch.nn.Linear(size, hidden_size)
+            size = hidden_size
+            between = [torch.nn.LayerNorm(size), torch.nn.ReLU()]
+        self.classify = torch.nn.Sequential(
+            *between,
+            torch.nn.Dropout(dropout),
+            torch.nn.Linear(size, len(self.classes)),
+        )
+
+    def forward(self, feats, lens):
+        """As `Task.forward`; gives a `ClassPrediction`."""
+        embeddings = self.embed(self.pool(feats, lens))
+        return ClassPrediction(self.classify(embeddings), embeddings)
+
+    def target(self, batch):
+        """Class indices, shape [B]; -1 where the class is not among ours."""
+        index = {name: i for i, name in enumerate(self.classes)}
+        labels = [index.get(label, -1) for label in getattr(batch, self.label)]
+        return torch.tensor(labels, device=self.classify[-1].weight.device)
+
+    def loss(self, prediction, target):
+        """The criterion on the logits."""
+        return self.criterion(prediction.logits, target)
+
+    def describe(self, prediction, batch):
+        """Target, prediction, and the probability of every class."""
+        p = prediction.logits.float().softmax(dim=1).cpu()  # [B, C]
+        return [
+            {
+                f"{self.prefix}target": label,
+                f"{self.prefix}prediction": self.classes[row.argmax()],
+                **{
+                    f"{self.prefix}p_{name}": value
+                    for name, value in zip(self.classes, row.tolist())
+                },
+            }
+            for label, row in zip(getattr(batch, self.label), p)
+        ]

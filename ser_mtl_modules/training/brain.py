@@ -1,0 +1,374 @@
+"""The Brain that all recipes share."""
+
+import logging
+import resource
+import time
+
+import torch
+
+import speechbrain as sb
+from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.randomness import seed_everything
+from ser_mtl_modules.training.averaging import WeightAverage
+from ser_mtl_modules.training.checkpoints import progress
+from ser_mtl_modules.training.results import metrics_from_rows
+from ser_mtl_modules.training.schedule import constant
+from speechbrain.dataio.batch import PaddedBatch
+from speechbrain.utils.checkpoints import (
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@register_checkpoint_hooks
+class SERBrain(sb.Brain):
+    """Trains, chooses the epoch on valid, and goes on after a kill.
+
+    A subclass says in ``compute_forward`` and ``compute_objectives`` what is
+    learned. This class sees to how:
+
+    * every step's randomness is seeded by (seed, epoch, step), so that
+      nothing random has to be saved;
+    * a step whose loss or gradient is not finite is skipped and logged with
+      the utterances in it;
+    * the learning rate is a function of progress;
+    * evaluation uses a running average of the weights;
+    * checkpoints hold all of it, also within an epoch.
+
+    Arguments
+    ---------
+    modules : dict of str to torch.nn.Module
+        As for ``sb.Brain``.
+    opt_class : callable
+        Makes the optimizer of parameters.
+    hparams : dict
+        As for ``sb.Brain``.
+    run_opts : dict
+        As for ``sb.Brain``. ``ckpt_interval_steps`` or
+        ``ckpt_interval_minutes`` ask for checkpoints within an epoch.
+    checkpointer : CrashSafeCheckpointer
+        Where to save.
+    loss_weights : dict of str to float
+        Weight of each term of the objective; a term of weight 0 need not be
+        computed, and one without a weight is an error.
+    classes : list of str
+        Of the main task, for the metrics.
+    metric : str
+        Of the main task on valid, highest is best; lower loss breaks ties.
+    seed : int
+        Of the experiment.
+    n_epochs : int
+        Of the whole training, for the schedule.
+    schedule : callable
+        Factor on the learning rate, of progress in [0, 1].
+    average_decay : float
+        Of `WeightAverage`.
+    max_nonfinite : int
+        Steps that may be skipped in all before training gives up.
+    """
+
+    def __init__(
+        self,
+        modules,
+        opt_class,
+        hparams,
+        run_opts,
+        checkpointer,
+        loss_weights,
+        classes,
+        metric,
+        seed,
+        n_epochs,
+        schedule=constant,
+        average_decay=0.0,
+        max_nonfinite=10,
+    ):
+        super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
+        self.loss_weights = loss_weights
+        self.classes = classes
+        self.metric = metric
+        self.seed = seed
+        self.n_epochs = n_epochs
+        self.schedule = schedule
+        self.max_nonfinite = max_nonfinite
+        self.average = WeightAverage(self.modules, average_decay)
+        self.average.to(self.device)
+        self.checkpointer.add_recoverable("average", self.average)
+        self.epoch = 1
+        self.n_nonfinite = 0
+        self.seconds = 0.0
+        self.history = []  # a record of every epoch
+        self.loss_sums = {}  # of the stage at hand: {term: [sum, utterances]}
+        self.rows = []  # of the stage at hand: a dict of every utterance
+
+    # ---- the objective
+
+    def objective(self, losses, batch):
+        """The weighted sum of the terms, each of which is logged apart.
+
+        Arguments
+        ---------
+        losses : dict of str to torch.Tensor
+            Scalars by name.
+        batch : speechbrain.dataio.batch.PaddedBatch
+            What they were computed on.
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar.
+        """
+        total = sum(
+            self.loss_weights[name] * loss for name, loss in losses.items()
+        )
+        self._terms = {
+            name: loss.detach()
+            for name, loss in [*losses.items(), ("loss", total)]
+        }
+        self._n_utterances = len(batch.id)
+        return total
+
+    def wants(self, term):
+        """Whether a term of the objective has a weight other than zero."""
+        return self.loss_weights[term] != 0
+
+    def _log_losses(self):
+        for name, value in self._terms.items():
+            sums = self.loss_sums.setdefault(name, [0.0, 0])
+            sums[0] += value.item() * self._n_utterances
+            sums[1] += self._n_utterances
+
+    def mean_losses(self):
+        """Means over the utterances of the stage so far, by term."""
+        return {name: s / max(n, 1) for name, (s, n) in self.loss_sums.items()}
+
+    def update_average(self, loss, avg_loss):
+        """The mean over utterances, for the progress bar and the log."""
+        return self.mean_losses().get("loss", 0.0)
+
+    # ---- training
+
+    def loader(self, dataset, sampler, n_workers=0):
+        """A data loader whose batches are those of the sampler."""
+        return torch.utils.data.DataLoader(
+            dataset,
+            batch_sampler=sampler,
+            collate_fn=PaddedBatch,
+            num_workers=n_workers,
+            persistent_workers=n_workers > 0,
+            pin_memory=self.device.startswith("cuda"),
+        )
+
+    def fit(self, epoch_counter, train_set, valid_set=None, **kwargs):
+        """As ``sb.Brain.fit``, of loaders made by `loader`."""
+        self.train_sampler = train_set.batch_sampler
+        super().fit(epoch_counter, train_set, valid_set, **kwargs)
+
+    def on_fit_start(self):
+        """Makes the optimizer and goes on from the last checkpoint."""
+        self._compile()
+        self._wrap_distributed()
+        self.init_optimizers()
+        for group in self.optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+        self.checkpointer.recover_if_possible(importance_key=progress)
+        self._tick = time.monotonic()
+
+    def on_stage_start(self, stage, epoch=None):
+        """Empties the sums; a resumed epoch keeps what it had summed."""
+        if stage == sb.Stage.TRAIN:
+            self.epoch = epoch
+            # a checkpoint within this epoch has restored step and sums
+            self.train_sampler.skip = self.step
+            if self.step == 0:
+                self.loss_sums = {}
+        else:
+            self.rows = []
+            self._train_sums, self.loss_sums = self.loss_sums, {}
+            self.average.swap(self.modules)
+
+    def fit_batch(self, batch):
+        """One step, or none where loss or gradient is not finite."""
+        seed_everything(self.seed, "step", self.epoch, self.step)
+        should_step = self.step % self.grad_accumulation_factor == 0
+        self.on_fit_batch_start(batch, should_step)
+        with self.no_sync(not should_step):
+            with self.training_ctx:
+                predictions = self.compute_forward(batch, sb.Stage.TRAIN)
+                loss = self.compute_objectives(
+                    predictions, batch, sb.Stage.TRAIN
+                )
+            if not torch.isfinite(loss):
+                return self._skip("loss", batch)
+            scaled = self.scaler.scale(loss / self.grad_accumulation_factor)
+            scaled.backward()
+        if should_step and not self._step():
+            return self._skip("gradient", batch)
+        self._log_losses()
+        self.on_fit_batch_end(batch, predictions, loss, should_step)
+        return loss.detach().cpu()
+
+    def _step(self):
+        """Steps unless a gradient is not finite; says whether it stepped."""
+        done = (
+            self.epoch - 1 + self.step / len(self.train_sampler)
+        ) / self.n_epochs
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * self.schedule(done)
+        self.scaler.unscale_(self.optimizer)
+        # over all groups: SpeechBrain's clips the first group alone
+        parameters = [
+            p for group in self.optimizer.param_groups for p in group["params"]
+        ]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+        # with fp16 the scaler itself skips, and lowers its scale
+        if not torch.isfinite(norm) and not self.scaler.is_enabled():
+            return False
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.zero_grad(set_to_none=True)
+        self.optimizer_step += 1
+        self.average.update(self.modules)
+        return True
+
+    def _skip(self, what, batch):
+        """Logs a step that is not taken; gives up after too many."""
+        self.zero_grad(set_to_none=True)
+        self.n_nonfinite += 1
+        ids = ", ".join(batch.id)
+        logger.warning(
+            f"Epoch {self.epoch}, step {self.step}: {what} is not finite; the "
+            f"step is skipped. Utterances: {ids}"
+        )
+        if self.n_nonfinite > self.max_nonfinite:
+            raise SerMtlError(
+                f"{self.n_nonfinite} steps had a loss or gradient that is not "
+                f"finite (max_nonfinite is {self.max_nonfinite}), the last in "
+                f"epoch {self.epoch}, step {self.step}, with {ids}. Lower the "
+                "learning rate or the precision's risk (--precision=fp32), or "
+                "look at these utterances."
+            )
+        return torch.tensor(float("nan"))
+
+    # ---- evaluation
+
+    def evaluate_batch(self, batch, stage):
+        """Forward pass, losses, and what is written down."""
+        with torch.no_grad(), self.evaluation_ctx:
+            predictions = self.compute_forward(batch, stage)
+            loss = self.compute_objectives(predictions, batch, stage)
+        self._log_losses()
+        self._write_down(predictions, batch)
+        return loss.detach().cpu()
+
+    def _write_down(self, predictions, batch):
+        """Appends what every task says of every utterance to ``rows``."""
+        described = [
+            task.describe(predictions[name], batch)
+            for name, task in self.modules.tasks.items()
+        ]
+        for i, utterance in enumerate(batch.id):
+            row = {"ID": utterance, "speaker": batch.speaker[i]}
+            row["gender"] = batch.gender[i]
+            for rows in described:
+                row.update(rows[i])
+            self.rows.append(row)
+
+    def on_stage_end(self, stage, stage_loss, epoch=None):
+        """After valid: records the epoch and saves. After test: sorts rows."""
+        if stage == sb.Stage.TRAIN:
+            return
+        self.average.swap(self.modules)
+        self.rows.sort(key=lambda row: row["ID"])
+        self.metrics = metrics_from_rows(self.rows, self.classes)
+        losses = self.mean_losses()
+        self.loss_sums = self._train_sums
+        if stage == sb.Stage.VALID:
+            self._record(epoch, losses)
+
+    def _record(self, epoch, losses):
+        now = time.monotonic()
+        self.seconds += now - self._tick
+        self._tick = now
+        self.history.append(
+            {
+                "epoch": epoch,
+                "lr": self.optimizer.param_groups[0]["lr"],
+                "train": self.mean_losses(),
+                "valid": losses,
+                "metrics": self.metrics,
+            }
+        )
+        self.on_epoch_end(self.history[-1])
+        main = next(iter(self.modules.tasks))
+        self.checkpointer.save_checkpoint(
+            {
+                "epoch": epoch,
+                "step": 0,
+                "score": self.metrics[main][self.metric],
+                "loss": losses["loss"],
+            }
+        )
+        self.checkpointer.keep(progress, best)
+
+    def on_epoch_end(self, record):
+        """For a subclass to log what is in ``history`` of this epoch."""
+
+    def _save_intra_epoch_ckpt(self):
+        now = time.monotonic()
+        self.seconds += now - self._tick
+        self._tick = now
+        self.checkpointer.save_checkpoint(
+            {"epoch": self.epoch - 1, "step": self.step}, end_of_epoch=False
+        )
+        self.checkpointer.keep(progress, best)
+
+    def on_evaluate_start(self, max_key=None, min_key=None):
+        """Loads the best epoch; an untrained model is never scored."""
+        found = self.checkpointer.recover_if_possible(importance_key=best)
+        if found is None or "score" not in found.meta:
+            raise SerMtlError(
+                f"{self.checkpointer.checkpoints_dir}: no epoch has been "
+                "finished, so there is nothing to evaluate. Train first."
+            )
+        self.best_epoch = found.meta["epoch"]
+
+    @property
+    def peak_memory_mb(self):
+        """The most memory that this process has held, GPU's where it is."""
+        if self.device.startswith("cuda"):
+            return torch.cuda.max_memory_allocated() / 2**20
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+    # ---- what else a checkpoint holds
+
+    @mark_as_saver
+    def _save(self, path):
+        state = {
+            "step": self.step,
+            "optimizer_step": self.optimizer_step,
+            "n_nonfinite": self.n_nonfinite,
+            "seconds": self.seconds,
+            "history": self.history,
+            "loss_sums": self.loss_sums,
+        }
+        torch.save(state, path)
+
+    @mark_as_loader
+    def _recover(self, path, end_of_epoch):
+        state = torch.load(path, weights_only=True)
+        if end_of_epoch:
+            state["step"], state["loss_sums"] = 0, {}
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+def best(checkpoint):
+    """Higher score, then lower loss, then the earlier epoch."""
+    meta = checkpoint.meta
+    if "score" not in meta:
+        return (0,)
+    return 1, meta["score"], -meta["loss"], -meta["epoch"]

@@ -1,0 +1,37 @@
+"""Learning rates as functions of how far training has come.
+
+A schedule maps progress in [0, 1] to a factor on the learning rate. Being a
+function, it has no state to save, and a resumed run cannot get it wrong.
+"""
+
+import math
+
+
+def constant(progress):
+    """No schedule: the factor is 1."""
+    return 1.0
+
+
+def warmup_cosine(progress, warmup=0.1):
+    """Rises linearly, then falls along half a cosine to 0.
+
+    Arguments
+    ---------
+    progress : float
+        Share of training that is done, in [0, 1].
+    warmup : float
+        Share of training in which the rate rises.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Example
+    -------
+    >>> [round(warmup_cosine(p / 10, 0.2), 3) for p in (0, 1, 2, 6, 10)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if progress < warmup:
+        return progress / warmup
+    return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))

@@ -1,0 +1,17 @@
+"""Fixtures that many tests share."""
+
+import pytest
+import torch
+from tiny_ravdess import write_corpus
+
+
+@pytest.fixture(scope="session")
+def tiny_ravdess(tmp_path_factory):
+    """The tiny corpus; tests that change it copy it first."""
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "RAVDESS")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Small models gain nothing from more, and lose on a busy machine."""
+    torch.set_num_threads(1)

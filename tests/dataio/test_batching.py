@@ -1,0 +1,131 @@
+from collections import Counter
+
+import pytest
+import torch
+
+from ser_mtl_modules.dataio.batching import DurationBatchSampler
+from ser_mtl_modules.errors import SerMtlError
+
+BUDGET = 30.0
+
+
+@pytest.fixture
+def durations():
+    generator = torch.Generator().manual_seed(0)
+    return (1 + 6 * torch.rand(101, generator=generator)).tolist()
+
+
+@pytest.fixture
+def labels():
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(8, (101,), generator=generator).tolist()
+
+
+def alone(batches, labels):
+    """Clips that are alone in their class."""
+    counts = [Counter(labels[i] for i in batch) for batch in batches]
+    return sum(n == 1 for count in counts for n in count.values())
+
+
+@pytest.mark.parametrize("with_labels", [False, True])
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("jitter", [0.0, 0.2, 0.9])
+def test_every_clip_comes_once_and_within_the_budget(
+    durations, labels, with_labels, shuffle, jitter
+):
+    for seed in range(5):
+        sampler = DurationBatchSampler(
+            durations,
+            BUDGET,
+            max_batch_size=12,
+            seed=seed,
+            shuffle=shuffle,
+            jitter=jitter,
+            labels=labels if with_labels else None,
+        )
+        batches = list(sampler)
+        assert sorted(i for batch in batches for i in batch) == [*range(101)]
+        assert len(sampler) == len(batches)
+        for batch in batches:
+            padded = max(durations[i] for i in batch) * len(batch)
+            assert padded <= BUDGET + 1e-4 and len(batch) <= 12
+
+
+def test_batches_are_a_function_of_seed_and_epoch(durations):
+    def batches(seed, epoch):
+        sampler = DurationBatchSampler(durations, BUDGET, seed=seed)
+        list(sampler)  # what was asked before does not matter
+        torch.rand(3)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert batches(1, 2) == batches(1, 2)
+    compositions = {
+        frozenset(map(frozenset, batches(seed, epoch)))
+        for seed in (1, 2)
+        for epoch in (1, 2, 3)
+    }
+    assert len(compositions) == 6
+
+
+def test_without_shuffling_batches_go_from_short_to_long(durations):
+    sampler = DurationBatchSampler(durations, BUDGET, shuffle=False)
+    order = [durations[i] for batch in sampler for i in batch]
+    assert order == sorted(durations)
+    before = list(sampler)
+    sampler.set_epoch(2)
+    assert list(sampler) == before
+
+
+def test_skip_leaves_out_what_a_resumed_run_has_had_and_only_once(durations):
+    sampler = DurationBatchSampler(durations, BUDGET, seed=3)
+    batches = list(sampler)
+    sampler.skip = 4
+    assert list(sampler) == batches[4:]
+    assert list(sampler) == batches
+
+
+@pytest.mark.parametrize("n_classes", [2, 4, 8, 30])
+def test_with_labels_fewer_clips_are_alone_in_their_class(durations, n_classes):
+    generator = torch.Generator().manual_seed(n_classes)
+    sums = [0, 0]
+    for seed in range(10):
+        labels = torch.randint(n_classes, (101,), generator=generator).tolist()
+        without, with_labels = (
+            alone(
+                DurationBatchSampler(
+                    durations, BUDGET, seed=seed, labels=given
+                ).batches(1),
+                labels,
+            )
+            for given in (None, labels)
+        )
+        assert with_labels <= without
+        sums[0] += without
+        sums[1] += with_labels
+    assert sums[1] <= 0.8 * sums[0]
+
+
+def test_no_clip_is_left_alone_for_the_sake_of_another():
+    # for a 1 from the second batch, the 0 would be alone there, and a 1 too
+    labels = [0, 1, 1, 1] + [1, 1, 2, 2]
+    sampler = DurationBatchSampler([1.0] * 8, 4.0, jitter=0.0, labels=labels)
+    assert alone(list(sampler), labels) == 1
+    # for a 1 that is alone itself, nobody is alone but the 0
+    labels = [0, 1, 1, 1] + [1, 2, 2, 2]
+    sampler = DurationBatchSampler([1.0] * 8, 4.0, jitter=0.0, labels=labels)
+    assert sorted(map(sorted, sampler)) == [[0, 5, 6, 7], [1, 2, 3, 4]]
+
+
+@pytest.mark.parametrize("labels", [None, [0, 1, 0, 1]])
+def test_a_clip_beyond_the_budget_is_a_batch_of_its_own(labels):
+    for seed in range(5):
+        sampler = DurationBatchSampler(
+            [1.0, 9.0, 1.0, 1.0], 4.0, seed=seed, labels=labels
+        )
+        assert sorted(map(sorted, sampler)) == [[0, 2, 3], [1]]
+
+
+def test_no_clips_is_an_error():
+    with pytest.raises(SerMtlError, match="no clip"):
+        DurationBatchSampler([], BUDGET)

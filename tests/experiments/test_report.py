@@ -1,0 +1,339 @@
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from rich.console import Console
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+
+from ser_mtl_modules import __main__
+from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.experiments.report import (
+    as_json,
+    as_markdown,
+    as_table,
+    find_runs,
+    report_on,
+)
+from ser_mtl_modules.training.results import (
+    metrics_from_rows,
+    write_predictions,
+    write_results,
+)
+
+CLASSES = ["neutral", "happy", "sad"]
+
+
+def rows_of(fold, seed, chance):
+    """Answers on 2 speakers of a fold; targets are the same for every seed."""
+    generator = np.random.default_rng([fold, seed])
+    rows = []
+    for i in range(24):
+        target = CLASSES[i % 3]
+        wrong = CLASSES[(i + 1 + generator.integers(2)) % 3]
+        prediction = target if generator.random() < chance else wrong
+        rows.append(
+            {
+                "ID": f"f{fold}-{i:02}",
+                "speaker": f"f{fold}-{i // 12}",
+                "gender": "F",
+                "target": target,
+                "prediction": prediction,
+                **{f"p_{name}": 1 / 3 for name in CLASSES},
+            }
+        )
+    return rows
+
+
+def make_run(folder, rows, **changes):
+    """Writes a run's folder; ``changes`` are to its results."""
+    metrics = metrics_from_rows(rows, CLASSES)
+    content = {
+        "recipe": "RAVDESS",
+        "yaml": "mtl.yaml",
+        "card": "small-card",
+        "fold": 1,
+        "seed": 1,
+        "overrides": {},
+        "checksums": {"card": "c" * 64, "manifest": "m" * 64},
+        "versions": {},
+        "device": "cpu",
+        "epochs": 1,
+        "best_epoch": 1,
+        "seconds": 90.0,
+        "peak_memory_mb": 1.0,
+        "metrics": {"test": metrics},
+    }
+    write_predictions(folder / "predictions.csv", rows)
+    write_results(folder / "results.json", {**content, **changes})
+
+
+def make_method(folder, chance=0.6, seeds=(1,), folds=(1, 2, 3), **changes):
+    """Writes the runs of a method, and gives their rows by (seed, fold)."""
+    written = {}
+    for seed in seeds:
+        for fold in folds:
+            rows = rows_of(fold, seed, chance)
+            make_run(
+                folder / f"fold-{fold}" / f"seed-{seed}",
+                rows,
+                fold=fold,
+                seed=seed,
+                **changes,
+            )
+            written[seed, fold] = rows
+    return written
+
+
+def labels(rows):
+    return [r["target"] for r in rows], [r["prediction"] for r in rows]
+
+
+@pytest.fixture
+def method(tmp_path):
+    make_method(tmp_path / "mtl")
+    return tmp_path / "mtl"
+
+
+# ---- numbers
+
+
+def test_means_over_folds_and_pooled_scores_equal_scikit_learn(tmp_path):
+    written = make_method(tmp_path / "a")
+    (row,) = report_on([tmp_path / "a"])["rows"]
+    by_fold = [balanced_accuracy_score(*labels(r)) for r in written.values()]
+    assert row["mean"]["emotion/UA"] == pytest.approx(np.mean(by_fold))
+    spread = np.std(by_fold, ddof=1)
+    assert row["spread"]["emotion/UA"] == pytest.approx(spread)
+    everything = labels(sum(written.values(), []))
+    assert row["pooled"] == pytest.approx(
+        {
+            "UA": balanced_accuracy_score(*everything),
+            "WA": accuracy_score(*everything),
+            "macro_F1": f1_score(*everything, average="macro"),
+        }
+    )
+    low, high = row["interval"]
+    assert low < row["pooled"]["UA"] < high
+    assert row["folds"] == [1, 2, 3] and row["minutes"] == 1.5
+
+
+def test_seeds_are_averaged_and_their_spread_is_that_of_fold_means(tmp_path):
+    written = make_method(tmp_path / "a", seeds=(1, 2, 3))
+    (row,) = report_on([tmp_path / "a"])["rows"]
+    ua = np.array(
+        [
+            [balanced_accuracy_score(*labels(written[s, f])) for f in (1, 2, 3)]
+            for s in (1, 2, 3)
+        ]
+    )
+    assert row["mean"]["emotion/UA"] == pytest.approx(ua.mean())
+    over_folds = ua.mean(axis=0).std(ddof=1)
+    assert row["spread"]["emotion/UA"] == pytest.approx(over_folds)
+    over_seeds = ua.mean(axis=1).std(ddof=1)
+    assert row["spread_over_seeds"]["emotion/UA"] == pytest.approx(over_seeds)
+    pooled = [
+        f1_score(
+            *labels(sum((written[s, f] for f in (1, 2, 3)), [])),
+            average="macro",
+        )
+        for s in (1, 2, 3)
+    ]
+    assert row["pooled"]["macro_F1"] == pytest.approx(np.mean(pooled))
+
+
+def test_copies_of_a_seed_change_neither_score_nor_interval(tmp_path):
+    for seed in (1, 2):
+        for fold in (1, 2, 3):
+            rows = rows_of(fold, 1, 0.6)
+            for name in ("one", "two")[seed - 1 :]:
+                folder = tmp_path / name / f"{fold}-{seed}"
+                make_run(folder, rows, fold=fold, seed=seed)
+    one, two = report_on([tmp_path / "one", tmp_path / "two"])["rows"]
+    assert two["pooled"] == pytest.approx(one["pooled"])
+    assert two["interval"] == pytest.approx(one["interval"])
+
+
+def test_a_metric_that_a_fold_lacks_says_so(tmp_path):
+    for fold in (1, 2):
+        rows = rows_of(fold, 1, 0.6)
+        for row in rows:
+            row["gender_target"] = "F" if fold == 1 else ""
+            row["gender_prediction"] = "F"
+        make_run(tmp_path / f"fold-{fold}", rows, fold=fold)
+    content = report_on([tmp_path])
+    assert content["rows"][0]["mean"]["gender/UA"] == 1.0
+    assert "100.00 (1 of 2 runs)" in as_markdown(content)
+
+
+def test_one_speaker_has_no_interval(tmp_path):
+    make_run(tmp_path / "a", rows_of(1, 1, 0.6)[:12])
+    make_run(tmp_path / "b", rows_of(1, 2, 0.6)[:12], seed=2)
+    row, _ = report_on([tmp_path / "a", tmp_path / "b"], tmp_path / "b")["rows"]
+    assert "interval" not in row and row["against"] is None
+    assert "[" not in as_markdown(report_on([tmp_path / "a"]))
+
+
+# ---- comparing
+
+
+def test_a_clear_difference_is_outside_the_noise(method, tmp_path):
+    make_method(tmp_path / "good", chance=1.0, yaml="good.yaml")
+    good, same = report_on([tmp_path / "good", method], method)["rows"]
+    assert "against" not in same
+    found = good["against"]
+    expected = 1 - same["pooled"]["UA"]
+    assert found["UA"] == pytest.approx(expected)
+    assert found["interval"][0] > 0 and not found["inside_noise"]
+
+
+def test_a_small_difference_is_inside_the_noise(method, tmp_path):
+    # the same answers but for two, one better and one worse
+    for fold in (1, 2, 3):
+        rows = rows_of(fold, 1, 0.6)
+        right = [r for r in rows if r["target"] == r["prediction"]]
+        wrong = [r for r in rows if r["target"] != r["prediction"]]
+        if fold == 1:
+            right[0]["prediction"] = next(
+                c for c in CLASSES if c != right[0]["target"]
+            )
+        if fold == 2:
+            wrong[0]["prediction"] = wrong[0]["target"]
+        make_run(tmp_path / "b" / str(fold), rows, fold=fold, yaml="b.yaml")
+    content = report_on([tmp_path / "b"], against=method)
+    assert content["rows"][0]["against"]["inside_noise"]
+    text = as_markdown(content)
+    assert "inside the noise" in text and "to mtl (" in text
+
+
+def test_other_utterances_do_not_compare(method, tmp_path):
+    make_method(tmp_path / "part", folds=(1, 2))
+    with pytest.raises(SerMtlError, match="24 are in one only.*same folds"):
+        report_on([tmp_path / "part"], against=method)
+
+
+# ---- what is refused
+
+
+@pytest.mark.parametrize("name", ["card", "manifest"])
+def test_another_card_or_manifest_is_refused(method, tmp_path, name):
+    checksums = {"card": "c" * 64, "manifest": "m" * 64, name: "x" * 64}
+    make_method(tmp_path / "other", checksums=checksums)
+    for folders, against in [
+        ([tmp_path], None),
+        ([method, tmp_path / "other"], None),
+        ([method], tmp_path / "other"),
+    ]:
+        with pytest.raises(SerMtlError, match=f"not the same {name}"):
+            report_on(folders, against)
+
+
+def test_a_fold_that_is_there_twice_is_refused(method):
+    make_run(method / "copy", rows_of(2, 1, 0.6), fold=2)
+    with pytest.raises(SerMtlError, match="fold 2 of seed 1 is there twice"):
+        find_runs(method)
+
+
+def test_a_seed_that_lacks_a_fold_is_refused(method):
+    make_method(method / "more", seeds=(2,), folds=(1, 3))
+    with pytest.raises(SerMtlError, match="seed 2 has no fold 2"):
+        find_runs(method)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"yaml": "mll.yaml"}, {"overrides": {"alpha": 0.5}}]
+)
+def test_two_methods_in_a_row_are_refused(method, changes):
+    make_method(method / "more", seeds=(2,), **changes)
+    with pytest.raises(SerMtlError, match="A row is of one method"):
+        find_runs(method)
+
+
+def test_fold_seed_and_paths_are_not_what_makes_a_method(tmp_path):
+    for fold in (1, 2):
+        overrides = {"fold": fold, "data_folder": f"/data/{fold}"}
+        rows = rows_of(fold, 1, 0.6)
+        make_run(tmp_path / str(fold), rows, fold=fold, overrides=overrides)
+    assert report_on([tmp_path])["rows"][0]["method"] == "mtl"
+
+
+def test_a_folder_without_runs_is_an_error(tmp_path):
+    with pytest.raises(SerMtlError, match="no results.json here or below"):
+        report_on([tmp_path])
+
+
+def test_missing_folds_of_the_card_are_shown(tmp_path):
+    make_method(tmp_path, n_folds=6)
+    assert "| 3 of 6 |" in as_markdown(report_on([tmp_path]))
+
+
+# ---- how it looks
+
+
+def test_results_that_differ_from_the_answers_are_named(method):
+    path = method / "fold-1" / "seed-1" / "results.json"
+    content = json.loads(path.read_text())
+    content["metrics"]["test"]["emotion"]["UA"] = 99.0
+    path.write_text(json.dumps(content))
+    (note,) = report_on([method])["notes"]
+    assert "emotion/UA is 99.0 in results.json" in note
+    assert note in as_markdown(report_on([method]))
+
+
+def test_markdown_is_a_table_with_as_many_cells_in_every_line(method, tmp_path):
+    make_method(tmp_path / "x", overrides={"alpha": 0.5, "ssl_hub": "/a/wavlm"})
+    content = report_on([method, tmp_path / "x"])
+    head, rule, *rows = as_markdown(content).split("\n\n")[0].splitlines()
+    assert head.startswith(
+        "| method | folds | seeds | UA, folds | UA, pooled |"
+    )
+    assert len({line.count("|") for line in (head, rule, *rows)}) == 1
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| mtl",
+        "| mtl --alpha=0.5 --ssl_hub=wavlm",
+    ]
+    assert "EER" not in head and "difference" not in head
+
+
+def test_rows_of_one_method_are_told_apart_by_folder(method, tmp_path):
+    make_method(tmp_path / "again")
+    names = [
+        r["method"] for r in report_on([method, tmp_path / "again"])["rows"]
+    ]
+    assert names == [str(method), str(tmp_path / "again")]
+
+
+def test_table_and_json_say_what_markdown_says(tmp_path):
+    make_method(tmp_path / "a", overrides={"tasks": "[asr]"})
+    content = report_on([tmp_path / "a"])
+    console = Console(width=100, file=io.StringIO())
+    console.print(as_table(content))
+    table = console.file.getvalue()
+    cells = as_markdown(content).splitlines()[2].strip("| ").split(" | ")
+    for cell in cells:
+        assert cell in table
+    assert json.loads(as_json(content)) == content
+
+
+# ---- the front door
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["ser_mtl_modules", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        __main__.main()
+    return end.value.code
+
+
+@pytest.mark.parametrize("form", ["markdown", "json", "table"])
+def test_command_prints_the_report(method, monkeypatch, capsys, form):
+    assert call(monkeypatch, "report", method, "--format", form) == 0
+    assert "small-card" in capsys.readouterr().out
+
+
+def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys):
+    assert call(monkeypatch, "report", tmp_path) == 2
+    printed = capsys.readouterr()
+    assert "no results.json here or below" in printed.err
+    assert not printed.out

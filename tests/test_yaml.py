@@ -1,0 +1,49 @@
+"""Every key of every YAML is read by something."""
+
+import re
+
+import pytest
+import ruamel.yaml
+from tiny_ravdess import ROOT
+
+RECIPES = ROOT / "recipes"
+YAMLS = sorted(RECIPES.glob("*/hparams/*.yaml"))
+SCRIPT = (RECIPES / "train.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
+def test_every_key_is_read(path):
+    text = path.read_text(encoding="utf-8")
+    found = re.search(r"FOUND = \((.*?)\)", SCRIPT, re.S).group(1)
+    for key in ruamel.yaml.YAML().load(text):
+        used = (
+            key.startswith("__")
+            or f"!ref <{key}>" in text
+            or re.search(rf"!ref .*<{key}>", text)
+            or f'["{key}"]' in SCRIPT
+            or f"hparams.{key}" in SCRIPT
+            or f"modules.{key}" in SCRIPT
+            or f'"{key}"' in found
+        )
+        assert used, f"{path.name}: nothing reads {key}"
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
+def test_no_key_is_the_name_of_a_run_option(path):
+    # such a key would be swallowed by SpeechBrain's own command line
+    from speechbrain.utils.run_opts import RunOptions
+
+    keys = ruamel.yaml.YAML().load(path.read_text(encoding="utf-8"))
+    assert not set(keys) & set(RunOptions.__dataclass_fields__)
+
+
+def test_every_train_script_is_the_one_script():
+    for script in RECIPES.glob("*/train.py"):
+        assert script.is_symlink()
+        assert script.resolve() == (RECIPES / "train.py").resolve()
+
+
+def test_every_yaml_has_its_row_in_the_recipe_tests():
+    for path in YAMLS:
+        table = ROOT / "tests" / "recipes" / f"{path.parents[1].name}.csv"
+        assert f"hparams/{path.name}" in table.read_text(encoding="utf-8")

@@ -1,0 +1,183 @@
+"""What the Brain sees to, on a model of a single layer."""
+
+import types
+
+import pytest
+import torch
+
+import speechbrain as sb
+from ser_mtl_modules.dataio.batching import DurationBatchSampler
+from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.tasks.base import Task
+from ser_mtl_modules.training.brain import SERBrain, best
+from ser_mtl_modules.training.checkpoints import CrashSafeCheckpointer
+
+
+class Sign(Task):
+    """Tells positive numbers from negative ones."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+    def describe(self, prediction, batch):
+        names = {True: "plus", False: "minus"}
+        return [
+            {"target": t, "prediction": names[bool(p > 0)]}
+            for t, p in zip(batch.label, prediction)
+        ]
+
+
+class Brain(SERBrain):
+    def compute_forward(self, batch, stage):
+        self.batches.setdefault(self.epoch, []).append(batch.id)
+        return {"emotion": self.modules.tasks["emotion"].layer(batch.x)[:, 0]}
+
+    def compute_objectives(self, predictions, batch, stage):
+        error = predictions["emotion"] - batch.x[:, 0].sign()
+        return self.objective({"emotion": error.square().mean()}, batch)
+
+
+def make(folder, n_epochs=3, decay=0.5, **run_opts):
+    torch.manual_seed(0)
+    tasks = torch.nn.ModuleDict({"emotion": Sign()})
+    counter = sb.utils.epoch_loop.EpochCounter(n_epochs)
+    brain = Brain(
+        {"tasks": tasks},
+        lambda p: torch.optim.Adam(
+            [{"params": [q]} for q in p], lr=0.1
+        ),  # two groups
+        {},
+        {"device": "cpu", "noprogressbar": True, **run_opts},
+        CrashSafeCheckpointer(folder, {"tasks": tasks, "counter": counter}),
+        loss_weights={"emotion": 1.0},
+        classes=["minus", "plus"],
+        metric="UA",
+        seed=1,
+        n_epochs=n_epochs,
+        average_decay=decay,
+    )
+    brain.batches = {}
+    items = {
+        f"u{i}": {
+            "x": torch.tensor([float(i - 9.5)]),
+            "label": "plus" if i > 9 else "minus",
+            "speaker": "a",
+            "gender": "F",
+        }
+        for i in range(20)
+    }
+    data = sb.dataio.dataset.DynamicItemDataset(
+        items, output_keys=["id", "x", "label", "speaker", "gender"]
+    )
+    sampler = DurationBatchSampler([1.0] * 20, 5.0, seed=1)
+    plain = DurationBatchSampler([1.0] * 20, 7.0, shuffle=False)
+    return (
+        brain,
+        counter,
+        brain.loader(data, sampler),
+        brain.loader(data, plain),
+    )
+
+
+@pytest.fixture(autouse=True)
+def collate(monkeypatch):
+    """Batches without relative lengths: x is [B, 1]."""
+    monkeypatch.setattr(
+        "ser_mtl_modules.training.brain.PaddedBatch",
+        lambda items: types.SimpleNamespace(
+            id=[i["id"] for i in items],
+            x=torch.stack([i["x"] for i in items]),
+            label=[i["label"] for i in items],
+            speaker=[i["speaker"] for i in items],
+            gender=[i["gender"] for i in items],
+        ),
+    )
+
+
+def test_epochs_hold_different_batches(tmp_path):
+    brain, counter, train, valid = make(tmp_path)
+    brain.fit(counter, train, valid)
+    first, second = brain.batches[1][:4], brain.batches[2][:4]
+    assert {i for b in first for i in b} == {i for b in second for i in b}
+    assert {frozenset(b) for b in first} != {frozenset(b) for b in second}
+
+
+def test_mean_losses_weigh_utterances_not_batches(tmp_path):
+    brain, counter, train, valid = make(tmp_path, n_epochs=1)
+    brain.fit(counter, train, valid)
+    brain.average.swap(brain.modules)
+    x = torch.arange(20)[:, None] - 9.5
+    outputs = brain.modules.tasks["emotion"].layer(x)
+    loss = (outputs - x.sign()).square().mean().item()
+    # valid comes in batches of 7, 7 and 6
+    assert brain.history[0]["valid"]["loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_gradients_of_all_groups_are_clipped(tmp_path):
+    brain, counter, train, valid = make(tmp_path, n_epochs=1)
+    brain.train_sampler = train.batch_sampler
+    brain.on_fit_start()
+    brain.step = 1
+    for p in brain.modules.parameters():
+        p.grad = torch.full_like(p, 1e6)
+    norms = []
+    step = brain.optimizer.step
+
+    def look(*args, **kwargs):
+        grads = [p.grad for p in brain.modules.parameters()]
+        norms.append(torch.cat([g.flatten() for g in grads]).norm().item())
+        return step(*args, **kwargs)
+
+    brain.optimizer.step = look
+    assert brain._step()
+    assert norms[0] == pytest.approx(brain.max_grad_norm, rel=1e-3)
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path):
+    brain, counter, train, valid = make(tmp_path, n_epochs=1)
+    brain.train_sampler = train.batch_sampler
+    brain.on_fit_start()
+    before = [p.clone() for p in brain.modules.parameters()]
+    for p in brain.modules.parameters():
+        p.grad = torch.full_like(p, torch.nan)
+    brain.step = 1
+    assert not brain._step()
+    assert all(map(torch.equal, before, brain.modules.parameters()))
+
+
+def test_evaluation_uses_the_average_and_training_goes_on_without(tmp_path):
+    brain, counter, train, valid = make(tmp_path, n_epochs=2, decay=0.9)
+    seen = []
+    swap = brain.average.swap
+    brain.average.swap = lambda m: (
+        swap(m),
+        seen.append(m["tasks"]["emotion"].layer.weight.item()),
+    )
+    brain.fit(counter, train, valid)
+    assert seen[0] != seen[1] and seen[2] != seen[3]
+
+
+def test_an_untrained_model_is_not_evaluated(tmp_path):
+    brain, counter, train, valid = make(tmp_path)
+    with pytest.raises(SerMtlError, match="Train first"):
+        brain.evaluate(valid)
+
+
+def test_the_epoch_is_chosen_by_score_then_loss_then_age():
+    def checkpoint(**meta):
+        return types.SimpleNamespace(meta=meta)
+
+    a = checkpoint(epoch=1, score=0.5, loss=1.0)
+    b = checkpoint(epoch=2, score=0.6, loss=2.0)
+    c = checkpoint(epoch=3, score=0.6, loss=1.5)
+    d = checkpoint(epoch=4, score=0.6, loss=1.5)
+    intra = checkpoint(epoch=9, step=3)
+    assert max([a, b, d, c, intra], key=best) is c
+
+
+def test_a_term_without_a_weight_is_an_error(tmp_path):
+    brain, *_ = make(tmp_path)
+    batch = types.SimpleNamespace(id=["u1"])
+    with pytest.raises(KeyError, match="speaker"):
+        brain.objective({"speaker": torch.tensor(1.0)}, batch)

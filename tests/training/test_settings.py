@@ -1,0 +1,87 @@
+"""Overrides replace what they name, and name what they miss."""
+
+import pytest
+from hyperpyyaml import load_hyperpyyaml
+
+from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.training.settings import (
+    as_dict,
+    override,
+    parse,
+    plain_settings,
+)
+
+YAML = """
+seed: 1
+folder: !ref results/<seed>
+given: !PLACEHOLDER
+weights:
+    a: 1.0
+    b: 0.5
+thing: !new:collections.Counter
+    x: 3
+"""
+
+
+@pytest.fixture
+def yaml(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text(YAML)
+    return path
+
+
+def load(yaml, overrides):
+    return load_hyperpyyaml(override(yaml, f"given: 1\n{overrides}"))
+
+
+def test_a_plain_mapping_is_merged(yaml):
+    assert load(yaml, "weights: {b: 2}")["weights"] == {"a": 1.0, "b": 2}
+
+
+def test_arguments_of_an_object_are_merged(yaml):
+    assert load(yaml, "thing: {x: 4}")["thing"] == {"x": 4}
+
+
+def test_a_tag_replaces_the_object_and_its_arguments(yaml):
+    # hyperpyyaml's own overrides would build a Counter of x and y here
+    thing = load(yaml, "thing: !new:collections.OrderedDict {y: 1}")["thing"]
+    assert type(thing).__name__ == "OrderedDict"
+    assert dict(thing) == {"y": 1}
+
+
+def test_references_follow_an_override(yaml):
+    assert plain_settings(override(yaml, "given: 1\nseed: 7"))["folder"] == (
+        "results/7"
+    )
+
+
+@pytest.mark.parametrize(
+    "overrides, message",
+    [
+        ("sede: 2", "Did you mean 'seed'"),
+        ("weights: {c: 2}", "Known: a, b"),
+        ("thing: {z: 2}", "Known: x"),
+    ],
+)
+def test_an_unknown_key_names_the_known_ones(yaml, overrides, message):
+    with pytest.raises(SerMtlError) as error:
+        override(yaml, overrides)
+    assert message in str(error.value) and "a.yaml" in str(error.value)
+
+
+def test_a_placeholder_must_be_given_unless_it_comes_later(yaml):
+    with pytest.raises(SerMtlError, match="give --given"):
+        plain_settings(override(yaml, ""))
+    settings = plain_settings(override(yaml, ""), later=["given"])
+    assert settings["seed"] == 1 and settings["given"] is None
+    assert "thing" not in settings
+
+
+def test_a_key_given_twice_is_an_error():
+    with pytest.raises(SerMtlError, match="twice"):
+        parse("seed: 1\nseed: 2")
+
+
+def test_the_record_of_overrides_is_plain_text():
+    record = as_dict("seed: 2\nthing: !new:collections.OrderedDict")
+    assert record == {"seed": 2, "thing": "!new:collections.OrderedDict"}
