@@ -14,26 +14,14 @@ The distributions in `synthesis.emotions` were tuned with it. It takes about ten
 minutes on one thread.
 """
 
-import argparse
-
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from speechbrain.lobes.features import Fbank
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ser_mtl_modules.randomness import generator, seed_everything
-from ser_mtl_modules.synthesis.emotions import CUES, EMOTIONS
-from ser_mtl_modules.synthesis.ravdess import (
-    ACTORS,
-    SAMPLE_RATE,
-    clips_of,
-    speak,
-)
+from ser_mtl_modules.synthesis.ravdess import SAMPLE_RATE
 
 TRAIN_ACTORS = range(1, 17)
 SEXES = ("female", "male")
