@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from ser_mtl_modules.lobes.masking import frame_mask
+from ser_mtl_modules.lobes.masking import frame_mask, masked_mean
 from speechbrain.lobes.features import Fbank
 
 
@@ -46,11 +46,17 @@ class MaskedBatchNorm(torch.nn.Module):
         torch.Tensor
             As ``feats``, zero where there is padding.
         """
-        valid = feats[mask]  # [frames, ..., C]
-        normed = self.norm(valid.flatten(0, -2).float()).view_as(valid)
-        out = torch.zeros_like(feats)
-        out[mask] = normed.to(feats.dtype)
-        return out
+        shape = feats.shape
+        feats = feats.reshape(mask.numel(), -1, shape[-1])  # [B T, ..., C]
+        if mask.all():
+            return self._normalise(feats).view(shape)
+        where = mask.flatten().nonzero().squeeze(1)
+        valid = self._normalise(feats.index_select(0, where))
+        return torch.zeros_like(feats).index_copy(0, where, valid).view(shape)
+
+    def _normalise(self, valid):
+        """Batch norm of [frames, ..., C] over all but the last dimension."""
+        return self.norm(valid.flatten(0, -2)).view_as(valid)
 
 
 class ConvBlock(torch.nn.Module):
@@ -98,7 +104,11 @@ class ConvBlock(torch.nn.Module):
 
 
 class TimeBlock(torch.nn.Module):
-    """Depthwise convolution over time, then two linear layers, residual.
+    """Dilated convolution over time with squeeze and excitation, residual.
+
+    What ECAPA-TDNN (Desplanques et al., 2020) does in a block, without its
+    splitting into scales: convolution, ReLU, batch norm, then a gate for each
+    channel that sees the channels' means over the clip.
 
     Arguments
     ---------
@@ -120,21 +130,24 @@ class TimeBlock(torch.nn.Module):
             kernel_size,
             padding=dilation * (kernel_size // 2),
             dilation=dilation,
-            groups=size,
+            bias=False,
         )
         self.norm = MaskedBatchNorm(size)
-        self.mix = torch.nn.Sequential(
-            torch.nn.Linear(size, 2 * size),
-            torch.nn.GELU(),
-            torch.nn.Linear(2 * size, size),
-            torch.nn.Dropout(dropout),
+        self.gate = torch.nn.Sequential(
+            torch.nn.Linear(size, size // 4),
+            torch.nn.ReLU(),
+            torch.nn.Linear(size // 4, size),
+            torch.nn.Sigmoid(),
         )
+        self.dropout = torch.nn.Dropout(dropout)
 
-    def forward(self, feats, mask):
-        """Transforms feats [B, T, D] under a mask [B, T]; the same shape."""
-        hidden = self.conv(feats.transpose(1, 2)).transpose(1, 2)
-        hidden = self.mix(self.norm(hidden, mask))
-        return (feats + hidden).masked_fill(~mask.unsqueeze(-1), 0.0)
+    def forward(self, feats, lens):
+        """Transforms feats [B, T, D] of clips of lens [B]; the same shape."""
+        mask = frame_mask(lens, feats.shape[1])
+        hidden = F.relu(self.conv(feats.transpose(1, 2)).transpose(1, 2))
+        hidden = self.norm(hidden, mask)
+        gate = self.gate(masked_mean(hidden, lens))  # [B, D]
+        return feats + self.dropout(hidden * gate.unsqueeze(1))
 
 
 class FbankEncoder(torch.nn.Module):
@@ -162,7 +175,7 @@ class FbankEncoder(torch.nn.Module):
     n_blocks : int
         Blocks over time; one level more than that comes out.
     kernel_size : int
-        Of the blocks, in frames of 40 ms; every second one is dilated by 2.
+        Of the blocks, in frames of 40 ms; the n-th one is dilated by n.
     dropout : float
         In the blocks.
     warp : callable, optional
@@ -184,9 +197,9 @@ class FbankEncoder(torch.nn.Module):
         n_mels=80,
         sample_rate=16000,
         channels=(24, 48),
-        size=128,
+        size=192,
         n_blocks=3,
-        kernel_size=7,
+        kernel_size=3,
         dropout=0.15,
         warp=None,
         mask=(),
@@ -211,9 +224,9 @@ class FbankEncoder(torch.nn.Module):
             self.convs.append(ConvBlock(previous, n, stride))
             n_bands, previous = (n_bands - 1) // 2 + 1, n
         self.project = torch.nn.Linear(n_bands * previous, size)
-        self.norm = torch.nn.LayerNorm(size)
+        self.norm = MaskedBatchNorm(size)
         self.blocks = torch.nn.ModuleList(
-            TimeBlock(size, kernel_size, 1 + i % 2, dropout)
+            TimeBlock(size, kernel_size, 1 + i, dropout)
             for i in range(n_blocks)
         )
         self.n_levels = n_blocks + 1
@@ -282,12 +295,13 @@ class FbankEncoder(torch.nn.Module):
             Levels [L, B, T, D], zero where there is padding, and frames of
             each clip [B].
         """
-        feats, lens = self.features(wavs, wav_lens)
+        with torch.autocast(wavs.device.type, enabled=False):
+            feats, lens = self.features(wavs, wav_lens)
+        feats = feats.contiguous()  # channels last: convolutions are faster
         for conv in self.convs:
             feats, lens = conv(feats, lens)
-        mask = frame_mask(lens, feats.shape[1])
-        feats = self.norm(self.project(feats.flatten(2)))  # [B, T, D]
-        levels = [feats.masked_fill(~mask.unsqueeze(-1), 0.0)]
+        feats = F.relu(self.project(feats.flatten(2)))  # [B, T, D]
+        levels = [self.norm(feats, frame_mask(lens, feats.shape[1]))]
         for block in self.blocks:
-            levels.append(block(levels[-1], mask))
+            levels.append(block(levels[-1], lens))
         return torch.stack(levels), lens
