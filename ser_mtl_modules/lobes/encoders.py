@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.masking import frame_mask
-from ser_mtl_modules.lobes.pretrained_model import load_model, read_config
+from ser_mtl_modules.lobes.pretrained_model import load_model
 from ser_mtl_modules.lobes.wave_transformers import (
     Data2VecTransformer,
     HubertTransformer,
@@ -90,8 +90,10 @@ class PretrainedEncoder(torch.nn.Module):
         pad_to_30s=False,
     ):
         super().__init__()
-        kind = KINDS[read_config(source, KINDS).model_type]
-        self.model = kind(*load_model(source, KINDS, kind.parts))
+        model, settings = load_model(
+            source, {name: kind.parts for name, kind in KINDS.items()}
+        )
+        self.model = KINDS[model.config.model_type](model, settings)
         self.source = str(source)
         self.n_levels = len(self.model.layers) + 1
         self.output_size = self.model.size
@@ -173,8 +175,7 @@ class PretrainedEncoder(torch.nn.Module):
         }
         sha = hashlib.sha256(
             f"{type(self.model).__name__} {self.n_frozen_levels} "
-            f"{self.pad_to_30s} {getattr(self.model.cnn, 'normalize', None)}"
-            "\n".encode()
+            f"{self.pad_to_30s} {getattr(self.model.cnn, 'normalize', None)}\n".encode()
         )
         named = [*self.named_parameters(), *self.named_buffers()]
         for name, tensor in sorted(named, key=lambda pair: pair[0]):

@@ -104,18 +104,17 @@ def read_feature_settings(source):
     return settings
 
 
-def load_model(source, known, parts):
+def load_model(source, parts):
     """A model with all of its weights, in single precision.
 
     Arguments
     ---------
     source : str or Path
         A folder, or a name on the hub.
-    known : iterable of str
-        Values of ``model_type`` that are welcome.
-    parts : tuple of str
-        Beginnings of the names of weights that have to be there. What else is
-        missing (Whisper's decoder, say) doesn't matter.
+    parts : dict of str to tuple of str
+        For each ``model_type`` that is welcome, beginnings of the names of
+        weights that have to be there. What else is missing (Whisper's decoder,
+        say) doesn't matter.
 
     Returns
     -------
@@ -124,8 +123,9 @@ def load_model(source, known, parts):
         settings, None where it has none.
     """
     with quiet_transformers():
-        config = read_config(source, known)
-        # Whisper's decoder would be built, filled and thrown away
+        config = read_config(source, parts)
+        # Whisper's decoder would be built, filled and thrown away; the other
+        # models have none and don't look
         config.decoder_layers = 0
         try:
             model, info = AutoModel.from_pretrained(
@@ -142,7 +142,8 @@ def load_model(source, known, parts):
                 "folder: --ssl_hub=/path/to/folder"
             ) from error
         settings = read_feature_settings(source)
-    missing = sorted(k for k in info["missing_keys"] if k.startswith(parts))
+    needed = parts[config.model_type]
+    missing = sorted(k for k in info["missing_keys"] if k.startswith(needed))
     if missing:
         raise SerMtlError(
             f"Encoder {source}: {len(missing)} of its weights are not in the "

@@ -1,5 +1,7 @@
 import copy
+import os
 import shutil
+from pathlib import Path
 
 import huggingface_hub
 import pytest
@@ -117,7 +119,10 @@ def transformers_own(folder, clip):
     """Hidden states and last one of a single clip, by transformers alone."""
     model = transformers.AutoModel.from_pretrained(folder)
     extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
-    inputs = extractor(clip.numpy(), sampling_rate=16000, return_tensors="pt")
+    with torch.autocast("cpu", enabled=False):
+        inputs = extractor(
+            clip.numpy(), sampling_rate=16000, return_tensors="pt"
+        )
     if "input_features" in inputs:
         model = model.get_encoder()
         feats = inputs["input_features"]
@@ -143,6 +148,17 @@ def test_a_clip_gets_the_same_alone_as_in_a_batch_six_times_as_long(
     assert lens.dtype == torch.long
     torch.testing.assert_close(levels[:, 0, :t], alone[:, 0], atol=1e-4, rtol=0)
     assert not levels[:, 0, t:].any()
+
+
+def test_so_does_a_clip_that_is_loudest_where_it_ends(folders, clip):
+    # the frame after Whisper's last one would see that best
+    encoder, clip = PretrainedEncoder(folders["whisper"], "all"), 1e-3 * clip
+    clip[-1] = 0.9
+    alone, _ = encoder(clip[None], torch.ones(1))
+    levels, lens = encoder(*in_a_batch(clip, 30_000))
+    torch.testing.assert_close(
+        levels[:, 0, : lens[0]], alone[:, 0], atol=1e-4, rtol=0
+    )
 
 
 @every_model
@@ -258,6 +274,22 @@ def test_half_precision_on_disk_is_single_here(folders, tmp_path, clip):
     encoder = PretrainedEncoder(tmp_path)
     assert {p.dtype for p in encoder.parameters()} == {torch.float32}
     assert encoder(clip[None], torch.ones(1))[0].dtype == torch.float32
+
+
+@every_model
+def test_bfloat16_is_as_close_as_transformers_own(folders, clip, name):
+    encoder = PretrainedEncoder(
+        folders[name], freeze="none", pad_to_30s=name == "whisper"
+    ).eval()
+    exact, _ = encoder(clip[None], torch.ones(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        levels, lens = encoder(clip[None], torch.ones(1))
+        hidden, _ = transformers_own(folders[name], clip)
+    levels.float().sum().backward()
+    # some of these random models are far off, with any code
+    for level, theirs, right in zip(levels[:-1], hidden, exact):
+        error = (level - right).norm()
+        assert error < 1.2 * (theirs[:, : lens[0]] - right).norm() + 0.1
 
 
 def test_attention_is_torchs_own_where_the_family_has_it(folders):
@@ -492,3 +524,21 @@ def test_a_clip_longer_than_whisper_hears_is_an_error(folders):
     encoder = PretrainedEncoder(folders["whisper"])
     with pytest.raises(SerMtlError, match="2.5 s.*hears 2 s at most"):
         encoder(torch.randn(1, 40_000), torch.ones(1))
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(
+    "SER_MTL_MODELS" not in os.environ, reason="SER_MTL_MODELS isn't set"
+)
+def test_the_real_whisper_hears_a_part_of_30_s_much_as_the_whole(clip):
+    folder = Path(os.environ["SER_MTL_MODELS"]) / "whisper-base-encoder"
+    batch = in_a_batch(clip, 6 * len(clip))
+    levels, lens = PretrainedEncoder(folder, "all")(*batch)
+    alone, _ = PretrainedEncoder(folder, "all")(clip[None], torch.ones(1))
+    padded, _ = PretrainedEncoder(folder, "all", pad_to_30s=True)(*batch)
+    # single values are as large as 1e3, so it is the whole that counts
+    for level, one in zip(levels[:, 0, : lens[0]], alone[:, 0]):
+        assert (level - one).norm() < 1e-4 * one.norm()
+    # higher up, what noise turns into depends on the silence after it
+    likeness = torch.cosine_similarity(levels[:4], padded[:4], dim=-1)
+    assert likeness[:, 0, : lens[0]].mean(1).min() > 0.9
