@@ -166,17 +166,21 @@ class PretrainedEncoder(torch.nn.Module):
         -------
         str
             Of names, types, shapes and bytes of the frozen weights, and of
-            the settings that change what they make of a wave.
+            the settings that change what they make of a wave. The rest of
+            config.json is taken to belong to the weights.
         """
         frozen = {
             id(tensor)
             for part in self._frozen_parts()
             for tensor in itertools.chain(part.parameters(), part.buffers())
         }
-        sha = hashlib.sha256(
-            f"{type(self.model).__name__} {self.n_frozen_levels} "
-            f"{self.pad_to_30s} {getattr(self.model.cnn, 'normalize', None)}\n".encode()
-        )
+        settings = [
+            self.model.config.model_type,
+            self.n_frozen_levels,
+            self.pad_to_30s,
+            getattr(self.model.cnn, "normalize", None),  # Whisper has none
+        ]
+        sha = hashlib.sha256(f"{settings}\n".encode())
         named = [*self.named_parameters(), *self.named_buffers()]
         for name, tensor in sorted(named, key=lambda pair: pair[0]):
             if id(tensor) in frozen:
