@@ -340,3 +340,15 @@ def test_build_takes_a_kind_with_its_arguments_filled_in():
     chain = build(partial(Chain, n_heads=1), 8, dict.fromkeys(NAMES))
     assert list(chain.gates) == NAMES
     assert chain.gates["asr"].attention.num_heads == 1
+
+
+@torch.no_grad()
+def test_half_precision_gives_about_the_same(fuse, feats):
+    with torch.autocast("cpu", torch.bfloat16):
+        half = fuse(*feats, LENS)
+        seen = attention(fuse, *feats, LENS)
+    difference = (half.float() - fuse(*feats, LENS)).norm()
+    assert difference < 0.05 * half.float().norm()
+    for weights in seen.over_time.values():
+        assert weights.dtype == torch.float32
+        assert weights[0].sum().item() == pytest.approx(1, abs=1e-5)
