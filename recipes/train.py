@@ -36,9 +36,11 @@ from ser_mtl_modules.dataio.cards import load_card  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
 from ser_mtl_modules.dataio.manifest import read_manifest  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
+from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
 from ser_mtl_modules.losses.soft_targets import mix_targets  # noqa: E402
 from ser_mtl_modules.metrics.classification import confusion  # noqa: E402
 from ser_mtl_modules.training import figures, results, settings  # noqa: E402
+from ser_mtl_modules.training.attention import plot_attention  # noqa: E402
 from ser_mtl_modules.training.brain import SERBrain  # noqa: E402
 
 logger = logging.getLogger(__name__)
@@ -57,18 +59,35 @@ class MultiTaskBrain(SERBrain):
         if stage == sb.Stage.TRAIN:
             wavs = self.hparams.augment(wavs, wav_lens)
             wavs, wav_lens, self.shares = self.hparams.mixup(wavs, wav_lens)
+        main, others, lens = self.features(wavs, wav_lens)
+        fused = self.modules.co_attention(main, others, lens)
+        return {
+            name: task(others.get(name, fused), lens)
+            for name, task in self.modules.tasks.items()
+        }
+
+    def features(self, wavs, wav_lens):
+        """Those of the main task, of the others by name, and frames."""
         levels, lens = self.modules.encoder(wavs, wav_lens)
         feats = {
             name: fuse(levels, lens)
             for name, fuse in self.modules.layer_fusions.items()
         }
-        main, *auxiliary = feats
-        others = {name: feats[name] for name in auxiliary}
-        feats[main] = self.modules.co_attention(feats[main], others, lens)
-        return {
-            name: task(feats[name], lens)
-            for name, task in self.modules.tasks.items()
-        }
+        main = next(iter(feats))
+        return feats.pop(main), feats, lens
+
+    def attention(self, wave):
+        """Where emotion looks in a clip [N], and at which other tasks."""
+        sig = wave[None].to(self.device), torch.ones(1, device=self.device)
+        with self.evaluating():
+            main, others, lens = self.features(*sig)
+            fuse = self.modules.co_attention
+            over_time, over_tasks = attention(fuse, main, others, lens)
+            pool = self.modules.tasks["emotion"].pool
+            over_time["pooling"] = pool.attention(
+                fuse(main, others, lens), lens
+            )
+        return over_time, over_tasks
 
     def compute_objectives(self, predictions, batch, stage):
         """Weighted sum of the terms; each one is logged on its own too."""
@@ -134,9 +153,20 @@ def loaders(brain, hparams, split):
     return made
 
 
-def finish(brain, hparams, facts, test_rows):
+def draw_attention(path, brain, data):
+    """Draws the first test clip whose emotion was recognised, if one was."""
+    right = [row for row in brain.rows if row["target"] == row["prediction"]]
+    row = (right or brain.rows)[0]
+    wave = data[data.data_ids.index(row["ID"])]["sig"]
+    title = "{ID}: {target}, predicted {prediction}".format(**row)
+    seen = brain.attention(wave)
+    plot_attention(path, wave, brain.hparams.sample_rate, *seen, title)
+
+
+def finish(brain, hparams, facts, test_set):
     """Writes everything that a finished run leaves, results.json last."""
     folder, classes = Path(hparams["output_folder"]), hparams["classes"]
+    test_rows = brain.rows
     results.write_predictions(folder / "predictions.csv", test_rows)
     trials = results.trials_of(test_rows)
     if trials is not None:
@@ -152,6 +182,7 @@ def finish(brain, hparams, facts, test_rows):
     with atomic_write(folder / "history.json") as file:
         json.dump(brain.history, file, indent=1)
     figures.plot_curves(folder / "curves.png", brain.history, brain.best_epoch)
+    draw_attention(folder / "attention.png", brain, test_set)
     results.write_results(
         folder / "results.json",
         {
@@ -225,7 +256,7 @@ def main(arguments):
         "overrides": settings.as_dict(overrides),
         "checksums": {"card": card.checksum, "manifest": manifest.checksum},
     }
-    finish(brain, hparams, facts, brain.rows)
+    finish(brain, hparams, facts, data["test"].dataset)
     results.print_results(folder)
 
 

@@ -1,4 +1,8 @@
-"""From frames to one vector an utterance."""
+"""From frames to one vector an utterance.
+
+A pooling is called as ``pool(feats [B, T, D], lens [B])``, and says in
+``attention``, of the same arguments, what each frame weighs [B, T].
+"""
 
 import torch
 

@@ -1,5 +1,6 @@
 """The Brain that all recipes share."""
 
+import contextlib
 import logging
 import resource
 import time
@@ -335,6 +336,17 @@ class SERBrain(sb.Brain):
                 "finished, so there is nothing to evaluate. Train first."
             )
         self.best_epoch = found.meta["epoch"]
+
+    @contextlib.contextmanager
+    def evaluating(self):
+        """Within, modules are as in evaluation: averaged, without gradients."""
+        self.modules.eval()
+        self.average.swap(self.modules)
+        try:
+            with torch.no_grad(), self.evaluation_ctx:
+                yield
+        finally:
+            self.average.swap(self.modules)
 
     @property
     def peak_memory_mb(self):

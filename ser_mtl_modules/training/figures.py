@@ -79,7 +79,7 @@ def plot_confusion(path, matrix, classes, title):
     bar = figure.colorbar(image, ax=axes, shrink=0.5, format="{x:.0%}")
     bar.set_label("share of the target class")
     bar.outline.set_visible(False)
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_curves(path, history, best_epoch=None):
@@ -127,7 +127,7 @@ def plot_curves(path, history, best_epoch=None):
         panel.grid(alpha=0.25)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     below.supxlabel("epoch", fontsize=10)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _plot_metrics(panel, history, best_epoch):
@@ -165,7 +165,8 @@ def _line(panel, points, **style):
         panel.plot(*zip(*points), marker=marker, **style)
 
 
-def _save(figure, path):
+def save(figure, path):
+    """Writes a picture, and the folders that lead there."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, bbox_inches="tight")

@@ -32,6 +32,7 @@ def test_a_run_leaves_its_files(finished):
         "speaker_trials.csv",
         "confusion.png",
         "curves.png",
+        "attention.png",
     ):
         assert (finished / name).stat().st_size > 0, name
 

@@ -1,34 +1,9 @@
-"""How the main task sees the auxiliary ones.
-
-Every kind is made as ``Kind(feature_size, auxiliaries)`` and called as
-``fuse(main [B, T, d], {name: feats [B, T, d]}, lens [B])``; it gives features
-of the main task, [B, T, d], zero where there is padding. `METHODS.md`'s
-section on paper A (https://arxiv.org/abs/2508.17878) says what is the paper's
-and what is our reading.
-"""
+"""Auxiliary tasks one after the other."""
 
 import torch
 
+from ser_mtl_modules.lobes.co_attention.base import CoAttention
 from ser_mtl_modules.lobes.masking import frame_mask
-
-
-class Nothing(torch.nn.Module):
-    """The main task's own features: tasks meet in the encoder alone.
-
-    Arguments
-    ---------
-    feature_size : int
-        d, not needed here.
-    auxiliaries : list of str
-        Names of the auxiliary tasks, not needed here.
-    """
-
-    def __init__(self, feature_size, auxiliaries):
-        super().__init__()
-
-    def forward(self, main, auxiliaries, lens):
-        """Returns ``main``."""
-        return main
 
 
 class Gate(torch.nn.Module):
@@ -63,7 +38,7 @@ class Gate(torch.nn.Module):
         other : torch.Tensor
             Keys and values, shape [B, S, d].
         padding : torch.Tensor or None
-            True where ``other`` is padding, shape [B, S].
+            True where ``other`` is padding, shape [B, S]; None without.
 
         Returns
         -------
@@ -77,7 +52,7 @@ class Gate(torch.nn.Module):
         return gate * attended
 
 
-class Chain(torch.nn.Module):
+class Chain(CoAttention):
     """Each auxiliary task refines what the one before it left.
 
     U_0 = main; U_k = LayerNorm(U_{k-1} + Gate_k(U_{k-1}, F_k)), for the
@@ -105,45 +80,21 @@ class Chain(torch.nn.Module):
         )
 
     def forward(self, main, auxiliaries, lens):
-        """Fuses the features of a batch.
-
-        Arguments
-        ---------
-        main : torch.Tensor
-            The main task's features, shape [B, T, d].
-        auxiliaries : dict of str to torch.Tensor
-            The auxiliary tasks' features, each of shape [B, T, d].
-        lens : torch.Tensor
-            Frames of each clip, shape [B].
-
-        Returns
-        -------
-        torch.Tensor
-            Shape [B, T, d].
-        """
-        padding = ~frame_mask(lens, main.shape[1])
-        fused = main
-        for name, gate in self.gates.items():
-            message = gate(fused, auxiliaries[name], padding)
-            fused = self.norms[name](fused + message)
-            fused = fused.masked_fill(padding.unsqueeze(-1), 0.0)
+        """As `CoAttention.forward`."""
+        fused, _ = self._walk(main, auxiliaries, lens)
         return fused
 
+    def amounts(self, main, auxiliaries, lens):
+        """As `CoAttention.amounts`: the lengths of what the gates let in."""
+        _, messages = self._walk(main, auxiliaries, lens)
+        return {name: m.norm(dim=-1) for name, m in messages.items()}
 
-def build(kind, feature_size, auxiliaries):
-    """Makes a co-attention of the kind that a YAML names.
-
-    Arguments
-    ---------
-    kind : callable
-        A class of this module, or one with its other arguments filled in.
-    feature_size : int
-        d.
-    auxiliaries : list of str
-        Names of the auxiliary tasks.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
-    return kind(feature_size=feature_size, auxiliaries=list(auxiliaries))
+    def _walk(self, main, auxiliaries, lens):
+        """U_K, and what each gate let in, all of them [B, T, d]."""
+        padding = ~frame_mask(lens, main.shape[1])
+        fused, messages = main, {}
+        for name, gate in self.gates.items():
+            messages[name] = gate(fused, auxiliaries[name], padding)
+            fused = self.norms[name](fused + messages[name])
+            fused = fused.masked_fill(padding.unsqueeze(-1), 0.0)
+        return fused, messages
