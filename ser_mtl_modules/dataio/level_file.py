@@ -84,8 +84,7 @@ class LevelFile:
             n_frames = os.path.getsize(self.data) // self.frame_bytes
         except OSError:
             content, n_frames = b"", 0
-        lines = content.split(b"\n")
-        clips = dict(filter(None, map(_parse, lines[:-1])))
+        clips = dict(filter(None, map(_parse, content.split(b"\n"))))
         self.clips = {
             utterance: (first, n, checksum)
             for utterance, (first, n, checksum) in clips.items()
@@ -146,7 +145,6 @@ class LevelFile:
         with contextlib.ExitStack() as stack:
             with disk_errors(self.data):
                 self.data.parent.mkdir(parents=True, exist_ok=True)
-                self.seal.unlink(missing_ok=True)
                 self._write_index()
                 # unbuffered: a line must not be there before its numbers
                 self._files = [

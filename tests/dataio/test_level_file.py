@@ -85,7 +85,9 @@ def test_a_kill_costs_the_clip_at_hand(tmp_path, monkeypatch, call):
 
 @pytest.mark.parametrize("ending", ["f16", "index", "seal"])
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("how", ["truncated", "flipped", "longer", "gone"])
+@pytest.mark.parametrize(
+    "how", ["truncated", "flipped", "longer", "empty", "gone"]
+)
 def test_what_is_damaged_is_never_read(tmp_path, ending, seed, how):
     write(tmp_path / "a", clips())
     path = tmp_path / f"a.{ending}"
@@ -97,6 +99,8 @@ def test_what_is_damaged_is_never_read(tmp_path, ending, seed, how):
         content[offset] ^= 1
         path.write_bytes(content)
         os.utime(path, ns=(1, 1))  # at another time
+    elif how == "empty":
+        path.write_bytes(b"")
     elif how == "longer":
         path.write_bytes(content + b"7")
     else:
