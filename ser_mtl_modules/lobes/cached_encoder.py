@@ -3,8 +3,14 @@
 import torch
 
 from ser_mtl_modules.lobes.masking import frame_mask, relative_to_frames
+from speechbrain.utils.checkpoints import (
+    mark_as_loader,
+    mark_as_saver,
+    register_checkpoint_hooks,
+)
 
 
+@register_checkpoint_hooks
 class CachedEncoder(torch.nn.Module):
     """Called as an encoder is, with stored levels in the place of waves.
 
@@ -73,6 +79,17 @@ class CachedEncoder(torch.nn.Module):
         for encoder in self._whole:
             levels = encoder.upper(levels, lens)
         return levels, lens
+
+    @mark_as_saver
+    def save(self, path):
+        """As SpeechBrain's, which would warn that a frozen one is empty."""
+        torch.save(self.state_dict(), path)
+
+    @mark_as_loader
+    def load(self, path, end_of_epoch):
+        """Gets the trained part back."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.load_state_dict(state)
 
     def train(self, mode=True):
         """As in torch; the encoder itself knows what stays in eval mode."""
