@@ -78,6 +78,8 @@ def _one_line(node):
 def _to_flow(node):
     if hasattr(node, "fa"):
         node.fa.set_flow_style()
+        node.ca.items.clear()  # a comment would end the line
+        node.ca.comment = None
         for part in node.values() if isinstance(node, dict) else node:
             _to_flow(part)
 
