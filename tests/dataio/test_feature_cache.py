@@ -162,6 +162,19 @@ def test_an_averaged_batch_has_the_frames_of_each_clip(tmp_path, split):
     assert not levels.masked_select(~mask).any()
 
 
+class Wide(FakeEncoder):
+    """Has frames beyond the clip, which it says."""
+
+    def frozen(self, wavs, wav_lens):
+        levels, lens = super().frozen(wavs, wav_lens)
+        return torch.nn.functional.pad(levels, (0, 0, 0, 2)), lens
+
+
+def test_frames_beyond_the_clip_are_not_stored(tmp_path, split):
+    signal = prepared(tmp_path, split, encoder=Wide)
+    assert len(signal.read("clip-0", AsIs())) == 20
+
+
 # ---- views
 
 
