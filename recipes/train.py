@@ -53,7 +53,7 @@ class MultiTaskBrain(SERBrain):
     """Emotion, and what helps to hear it."""
 
     def compute_forward(self, batch, stage):
-        """Waves to the prediction of every task."""
+        """Waves, or levels computed before, to the prediction of every task."""
         batch = batch.to(self.device)
         wavs, wav_lens = batch.sig
         if stage == sb.Stage.TRAIN:
@@ -136,18 +136,17 @@ def prepare(options, recipe):
 
 def loaders(brain, hparams, split):
     """Batches of train, valid and test."""
-    made = {}
+    made, signal = {}, hparams["signal"]
     for name in ("train", "valid", "test"):
-        rows = getattr(split, name)
-        data = dataset(
-            rows, hparams["sample_rate"], hparams["trim"], hparams["in_memory"]
-        )
+        rows, views = getattr(split, name), signal.views[name]
+        data = dataset(rows, signal, views)
         sampler = DurationBatchSampler(
-            [rows[key]["duration"] for key in data.data_ids],
+            [row["duration"] for row in rows.values()],
             hparams["max_batch_duration"],
             seed=hparams["seed"],
             shuffle=name == "train",
-            labels=[rows[key]["emotion"] for key in data.data_ids],
+            labels=[row["emotion"] for row in rows.values()],
+            n_views=len(views),
         )
         made[name] = brain.loader(data, sampler, hparams["num_workers"])
     return made
@@ -243,6 +242,7 @@ def main(arguments):
         average_decay=hparams["average_decay"],
         max_nonfinite=hparams["max_nonfinite"],
     )
+    hparams["signal"].prepare(split, manifest.checksum, brain.device)
     data = loaders(brain, hparams, split)
     brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
     brain.evaluate(data["test"])

@@ -5,9 +5,11 @@ hash of (seed, purpose, epoch, step or utterance ID). Nothing has to be saved to
 resume a run, the number of workers changes nothing, and epochs differ.
 """
 
+import contextlib
 import hashlib
 import random
 
+import numpy as np
 import torch
 
 
@@ -69,3 +71,29 @@ def seed_everything(*parts):
     """
     torch.manual_seed(key(*parts))
     random.seed(key(*parts))
+
+
+@contextlib.contextmanager
+def untouched():
+    """Gives the global generators (CPU's) back as they were.
+
+    For what may or may not have to be done: whatever it draws, what comes
+    after it draws the same.
+
+    Example
+    -------
+    >>> seed_everything(1986)
+    >>> with untouched():
+    ...     _ = torch.rand(3), random.random()
+    >>> after = torch.rand(1), random.random()
+    >>> seed_everything(1986)
+    >>> after == (torch.rand(1), random.random())
+    True
+    """
+    states = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])

@@ -6,6 +6,21 @@ from ser_mtl_modules.lobes.masking import frame_mask
 from speechbrain.augment.time_domain import AddNoise, SpeedPerturb
 
 
+class NoAugment(torch.nn.Module):
+    """Clips as they are, also where they are not waves but stored levels.
+
+    Example
+    -------
+    >>> wavs = torch.randn(2, 9)
+    >>> NoAugment()(wavs, torch.ones(2)) is wavs
+    True
+    """
+
+    def forward(self, wavs, wav_lens):
+        """Returns the waves."""
+        return wavs
+
+
 class SpeedAndNoise(torch.nn.Module):
     """Another speed for a batch, and noise at an exact SNR for some clips.
 

@@ -38,6 +38,10 @@ class DurationBatchSampler(Sampler):
         The class of each clip. With it, the clips of every batch are drawn so
         that no class has a single clip where it can be helped: losses that
         need positives then find them.
+    n_views : int
+        Forms in which the dataset has each clip. With more than one, every
+        clip of an epoch comes in one of them, drawn anew for each epoch; its
+        index is ``clip + n_clips * view``. Without shuffling it is the first.
 
     Example
     -------
@@ -55,6 +59,7 @@ class DurationBatchSampler(Sampler):
         shuffle=True,
         jitter=0.2,
         labels=None,
+        n_views=1,
     ):
         if not durations:
             raise SerMtlError("There is no clip to make batches of.")
@@ -65,6 +70,7 @@ class DurationBatchSampler(Sampler):
         self.shuffle = shuffle
         self.jitter = jitter
         self.labels = labels
+        self.n_views = n_views
         self.epoch = 1
         self.skip = 0  # batches of this epoch that a resumed run has had
 
@@ -91,7 +97,8 @@ class DurationBatchSampler(Sampler):
         Returns
         -------
         list of list of int
-            Indices of clips; each clip is in one batch.
+            Indices of clips, in one of their views; each clip is in one
+            batch.
         """
         rng = generator(self.seed, "batches", epoch)
         batches = self._cut(self._order(rng))
@@ -100,7 +107,14 @@ class DurationBatchSampler(Sampler):
         if self.labels is not None:
             batches = self._pair_up(batches)
         order = torch.randperm(len(batches), generator=rng).tolist()
-        return [batches[i] for i in order]
+        return self._in_views([batches[i] for i in order], epoch)
+
+    def _in_views(self, batches, epoch):
+        """Draws the view that each clip comes in."""
+        n_clips = len(self.durations)
+        rng = generator(self.seed, "views", epoch)
+        views = torch.randint(self.n_views, (n_clips,), generator=rng).tolist()
+        return [[i + n_clips * views[i] for i in batch] for batch in batches]
 
     def _order(self, rng):
         """Clips from short to long, each moved a little."""

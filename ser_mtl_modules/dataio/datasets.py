@@ -1,6 +1,19 @@
-"""From the rows of a card's set to waves and their labels."""
+"""From the rows of a card's set to what the model reads, and its labels.
+
+What the model reads of a clip is up to a *signal*, an object of the YAML:
+`Waves` here, or ``CachedLevels`` of ``feature_cache``. Every signal has
+
+``views``
+    for ``train``, ``valid`` and ``test`` a list of the forms that a clip may
+    come in (``augment/views.py``),
+``prepare(split, manifest_checksum, device)``
+    which computes, before training, what is not computed on the way,
+``read(utterance, view, wav, start, stop)``
+    which gives a tensor with time first.
+"""
 
 import speechbrain as sb
+from ser_mtl_modules.augment.views import AsIs
 from ser_mtl_modules.dataio.audio import read_audio
 
 COLUMNS = ("emotion", "speaker", "gender", "transcript", "style")
@@ -11,40 +24,94 @@ def no_trim(wave, sample_rate):
     return wave
 
 
-def dataset(rows, sample_rate, trim=no_trim, in_memory=False, columns=COLUMNS):
-    """A SpeechBrain dataset of one set of a fold.
+class Waves:
+    """The clips themselves, for an encoder that runs in every step.
 
     Arguments
     ---------
-    rows : dict of str to dict
-        The manifest's rows by ID, as a card's split gives them.
     sample_rate : int
         Of the waves, in Hz; every file is resampled to it.
     trim : callable
         ``trim(wave [n_samples], sample_rate)``, a part of the wave.
     in_memory : bool
         Keeps waves after the first epoch (16 kHz: 230 MB an hour).
+    """
+
+    def __init__(self, sample_rate=16000, trim=no_trim, in_memory=False):
+        self.sample_rate = sample_rate
+        self.trim = trim
+        self.in_memory = in_memory
+        self.views = {name: [AsIs()] for name in ("train", "valid", "test")}
+        self._kept = {}
+
+    def prepare(self, split, manifest_checksum, device="cpu"):
+        """Nothing: files are read on the way."""
+
+    def read(self, utterance, view, wav, start=None, stop=None):
+        """Reads a clip.
+
+        Arguments
+        ---------
+        utterance : str
+            Its ID, which a view may depend on.
+        view : callable
+            ``view(wave, utterance)``, another form of the clip.
+        wav : str or Path
+            The file.
+        start, stop : float or None
+            Seconds in the file.
+
+        Returns
+        -------
+        torch.Tensor
+            Shape [n_samples].
+        """
+        return view(self._wave(wav, start, stop), utterance)
+
+    def _wave(self, *where):
+        if where in self._kept:
+            return self._kept[where]
+        wav, start, stop = where
+        wave = read_audio(wav, self.sample_rate, start, stop)
+        wave = self.trim(wave, self.sample_rate)
+        if self.in_memory:
+            self._kept[where] = wave
+        return wave
+
+
+def dataset(rows, signal, views=None, columns=COLUMNS):
+    """A SpeechBrain dataset of one set of a fold.
+
+    Arguments
+    ---------
+    rows : dict of str to dict
+        The manifest's rows by ID, as a card's split gives them.
+    signal : Waves or CachedLevels
+        Reads a clip.
+    views : list of callable, optional
+        The forms that each clip comes in: item ``clip + n_clips * view`` is
+        a clip in a view. By default the clip as it is.
     columns : iterable of str
         Columns of the manifest that come along, as strings.
 
     Returns
     -------
     speechbrain.dataio.dataset.DynamicItemDataset
-        Items ``id``, ``sig`` [n_samples], and the columns.
+        Items ``id`` (the utterance's, whatever the view), ``sig`` with time
+        first, and the columns.
     """
-    kept = {}
 
-    @sb.utils.data_pipeline.takes("wav", "start", "stop")
+    @sb.utils.data_pipeline.takes("utterance", "view", "wav", "start", "stop")
     @sb.utils.data_pipeline.provides("sig")
-    def wave(wav, start, stop):
-        key = (wav, start, stop)
-        if key in kept:
-            return kept[key]
-        samples = trim(read_audio(wav, sample_rate, start, stop), sample_rate)
-        if in_memory:
-            kept[key] = samples
-        return samples
+    def read(*clip):
+        return signal.read(*clip)
 
+    items = {
+        (i, utterance): {"utterance": utterance, "view": view, **row}
+        for i, view in enumerate(views or [AsIs()])
+        for utterance, row in rows.items()
+    }
+    output_keys = {"id": "utterance", "sig": "sig", **{c: c for c in columns}}
     return sb.dataio.dataset.DynamicItemDataset(
-        rows, dynamic_items=[wave], output_keys=["id", "sig", *columns]
+        items, dynamic_items=[read], output_keys=output_keys
     )

@@ -129,3 +129,41 @@ def test_a_clip_beyond_the_budget_is_a_batch_of_its_own(labels):
 def test_no_clips_is_an_error():
     with pytest.raises(SerMtlError, match="no clip"):
         DurationBatchSampler([], BUDGET)
+
+
+@pytest.mark.parametrize("with_labels", [False, True])
+def test_each_clip_comes_once_an_epoch_in_one_of_its_views(
+    durations, labels, with_labels
+):
+    given = labels if with_labels else None
+    sampler = DurationBatchSampler(durations, BUDGET, labels=given, n_views=3)
+    counts = Counter()
+    for epoch in range(1, 31):
+        indices = [i for batch in sampler.batches(epoch) for i in batch]
+        assert sorted(i % 101 for i in indices) == [*range(101)]
+        counts.update(i // 101 for i in indices)
+    assert set(counts) == {0, 1, 2}
+    assert min(counts.values()) > 0.9 * 101 * 10
+
+
+def test_views_are_a_function_of_seed_and_epoch_and_change_no_batch(durations):
+    def views(seed, epoch, n_views=2):
+        sampler = DurationBatchSampler(
+            durations, BUDGET, seed=seed, n_views=n_views
+        )
+        return sampler.batches(epoch)
+
+    assert views(1, 2) == views(1, 2)
+    drawn = {
+        tuple(sorted(i for batch in views(seed, epoch) for i in batch))
+        for seed in (1, 2)
+        for epoch in (1, 2, 3)
+    }
+    assert len(drawn) == 6
+    clips = [[i % 101 for i in batch] for batch in views(1, 2)]
+    assert clips == views(1, 2, n_views=1)
+
+
+def test_without_shuffling_clips_come_in_their_first_view(durations):
+    sampler = DurationBatchSampler(durations, BUDGET, shuffle=False, n_views=2)
+    assert max(i for batch in sampler for i in batch) == 100

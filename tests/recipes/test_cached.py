@@ -1,0 +1,92 @@
+"""The recipe on levels that are computed once."""
+
+import json
+
+import pytest
+import torch
+import train
+from fake_encoders import FakeEncoder
+from tiny_ravdess import arguments, predictions, scores
+
+from ser_mtl_modules.dataio import level_file
+
+DATAIO = "ser_mtl_modules.dataio"
+VIEWS = "ser_mtl_modules.augment.views"
+
+
+def flags(corpus, folder, freeze, features="features", more=()):
+    """A command line for training on cached levels of a small encoder."""
+    views = f"!new:{VIEWS}.AsIs {{}}, !new:{VIEWS}.Speed [90]"
+    return arguments(
+        corpus,
+        folder,
+        f"--signal=!new:{DATAIO}.feature_cache.CachedLevels "
+        f"{{encoder: !name:fake_encoders.FakeEncoder {{freeze: {freeze}}}, "
+        f"waves: !new:{DATAIO}.datasets.Waves {{}}, "
+        f"folder: {folder.parent / features}, views: [{views}]}}",
+        "--encoder=!new:ser_mtl_modules.lobes.cached_encoder.CachedEncoder "
+        "{signal: !ref <signal>, "
+        "mask: !new:ser_mtl_modules.augment.levels.DropSpans {}}",
+        "--augment=!new:ser_mtl_modules.augment.waves.NoAugment {}",
+        "--auxiliary_tasks=[gender]",
+        *more,
+    )
+
+
+@pytest.fixture(scope="module", params=["all", 1])
+def finished(request, tiny_ravdess, tmp_path_factory):
+    """A run's folder."""
+    folder = tmp_path_factory.mktemp("cached") / "finished"
+    train.main(flags(tiny_ravdess, folder, request.param))
+    return folder, request.param
+
+
+def test_the_tasks_are_trained_and_scored(finished):
+    finished, _ = finished
+    assert set(scores(finished)) == {"emotion", "gender"}
+    history = json.loads((finished / "history.json").read_text())
+    assert history[1]["train"]["emotion"] < history[0]["train"]["emotion"]
+
+
+def test_a_second_run_is_the_same_and_computes_nothing(finished, tiny_ravdess):
+    finished, freeze = finished
+    FakeEncoder.built = 0
+    FakeEncoder.encoded.clear()
+    again = finished.parent / "again"
+    train.main(flags(tiny_ravdess, again, freeze))
+    assert predictions(again) == predictions(finished)
+    assert not FakeEncoder.encoded
+    assert (FakeEncoder.built == 0) == (freeze == "all")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it."""
+
+
+def test_a_run_killed_in_the_preparation_ends_as_one_that_was_not(
+    finished, tiny_ravdess, monkeypatch
+):
+    finished, freeze = finished
+    original, calls = level_file._write_all, []
+
+    def killed(file, content):
+        calls.append(1)
+        if len(calls) == 99:
+            raise Killed
+        original(file, content)
+
+    command = flags(tiny_ravdess, finished.parent / "killed", freeze, "others")
+    monkeypatch.setattr(level_file, "_write_all", killed)
+    with pytest.raises(Killed):
+        train.main(command)
+    train.main(command)
+    assert predictions(finished.parent / "killed") == predictions(finished)
+
+
+def test_a_checkpoint_holds_what_is_trained_and_no_frozen_weight(finished):
+    finished, freeze = finished
+    (path, *_) = (finished / "save").glob("*/encoder.ckpt")
+    held = torch.load(path, weights_only=True)
+    trained = ["trained.above.weight", "trained.above.bias"]
+    assert list(held) == ([] if freeze == "all" else trained)
+    assert "empty state_dict" not in (finished / "log.txt").read_text()
