@@ -76,9 +76,9 @@ class MultiTaskBrain(SERBrain):
         main = next(iter(feats))
         return feats.pop(main), feats, lens
 
-    def attention(self, wave):
-        """Where emotion looks in a clip [N], and at which other tasks."""
-        sig = wave[None].to(self.device), torch.ones(1, device=self.device)
+    def attention(self, sig):
+        """Where emotion looks in a clip, and at which other tasks."""
+        sig = sig[None].to(self.device), torch.ones(1, device=self.device)
         with self.evaluating():
             main, others, lens = self.features(*sig)
             fuse = self.modules.co_attention
@@ -141,7 +141,7 @@ def loaders(brain, hparams, split):
         rows, views = getattr(split, name), signal.views[name]
         data = dataset(rows, signal, views)
         sampler = DurationBatchSampler(
-            [row["duration"] for row in rows.values()],
+            [signal.duration(*row) for row in rows.items()],
             hparams["max_batch_duration"],
             seed=hparams["seed"],
             shuffle=name == "train",
@@ -152,17 +152,19 @@ def loaders(brain, hparams, split):
     return made
 
 
-def draw_attention(path, brain, data):
+def draw_attention(path, brain, signal, rows):
     """Draws the first test clip whose emotion was recognised, if one was."""
     right = [row for row in brain.rows if row["target"] == row["prediction"]]
-    row = (right or brain.rows)[0]
-    wave = data[data.data_ids.index(row["ID"])]["sig"]
-    title = "{ID}: {target}, predicted {prediction}".format(**row)
-    seen = brain.attention(wave)
+    said = (right or brain.rows)[0]
+    row = rows[said["ID"]]
+    where = (row[key] for key in ("wav", "start", "stop"))
+    sig = signal.read(said["ID"], signal.views["test"][0], *where)
+    title = "{ID}: {target}, predicted {prediction}".format(**said)
+    wave, seen = signal.wave(said["ID"], row), brain.attention(sig)
     plot_attention(path, wave, brain.hparams.sample_rate, *seen, title)
 
 
-def finish(brain, hparams, facts, test_set):
+def finish(brain, hparams, facts, test_clips):
     """Writes everything that a finished run leaves, results.json last."""
     folder, classes = Path(hparams["output_folder"]), hparams["classes"]
     test_rows = brain.rows
@@ -181,7 +183,9 @@ def finish(brain, hparams, facts, test_set):
     with atomic_write(folder / "history.json") as file:
         json.dump(brain.history, file, indent=1)
     figures.plot_curves(folder / "curves.png", brain.history, brain.best_epoch)
-    draw_attention(folder / "attention.png", brain, test_set)
+    draw_attention(
+        folder / "attention.png", brain, hparams["signal"], test_clips
+    )
     results.write_results(
         folder / "results.json",
         {
@@ -192,6 +196,8 @@ def finish(brain, hparams, facts, test_set):
                 "speechbrain": sb.__version__,
             },
             "device": str(brain.device),
+            "precision": brain.precision,
+            "threads": torch.get_num_threads(),
             "epochs": hparams["number_of_epochs"],
             "best_epoch": brain.best_epoch,
             "seconds": round(brain.seconds, 1),
@@ -256,7 +262,7 @@ def main(arguments):
         "overrides": settings.as_dict(overrides),
         "checksums": {"card": card.checksum, "manifest": manifest.checksum},
     }
-    finish(brain, hparams, facts, data["test"].dataset)
+    finish(brain, hparams, facts, split.test)
     results.print_results(folder)
 
 

@@ -9,7 +9,11 @@ What the model reads of a clip is up to a *signal*, an object of the YAML:
 ``prepare(split, manifest_checksum, device)``
     which computes, before training, what is not computed on the way,
 ``read(utterance, view, wav, start, stop)``
-    which gives a tensor with time first.
+    which gives a tensor with time first,
+``wave(utterance, row)``
+    which gives the clip as it is heard, [n_samples], for pictures,
+``duration(utterance, row)``
+    which says how many seconds of it are read, for batches of even size.
 """
 
 import speechbrain as sb
@@ -34,7 +38,8 @@ class Waves:
     trim : callable
         ``trim(wave [n_samples], sample_rate)``, a part of the wave.
     in_memory : bool
-        Keeps waves after the first epoch (16 kHz: 230 MB an hour).
+        Reads all waves before training and keeps them (16 kHz: 230 MB an
+        hour). Batches are then of what trimming leaves, with less padding.
     """
 
     def __init__(self, sample_rate=16000, trim=no_trim, in_memory=False):
@@ -45,7 +50,19 @@ class Waves:
         self._kept = {}
 
     def prepare(self, split, manifest_checksum, device="cpu"):
-        """Nothing: files are read on the way."""
+        """Reads what is kept in memory; all else is read on the way.
+
+        Arguments
+        ---------
+        split : object
+            Rows by ID as ``train``, ``valid`` and ``test``.
+        manifest_checksum, device
+            Not needed here.
+        """
+        if self.in_memory:
+            for rows in (split.train, split.valid, split.test):
+                for utterance, row in rows.items():
+                    self.wave(utterance, row)
 
     def read(self, utterance, view, wav, start=None, stop=None):
         """Reads a clip.
@@ -67,6 +84,17 @@ class Waves:
             Shape [n_samples].
         """
         return view(self._wave(wav, start, stop), utterance)
+
+    def wave(self, utterance, row):
+        """The clip of a manifest's row, shape [n_samples]."""
+        return self._wave(row["wav"], row["start"], row["stop"])
+
+    def duration(self, utterance, row):
+        """Seconds after trimming; before it for what is not in memory."""
+        wave = self._kept.get((row["wav"], row["start"], row["stop"]))
+        if wave is None:
+            return row["duration"]
+        return len(wave) / self.sample_rate
 
     def _wave(self, *where):
         if where in self._kept:

@@ -248,6 +248,15 @@ class CachedLevels:
         """
         return self._files[view.name].read(utterance)
 
+    def wave(self, utterance, row):
+        """The clip of a manifest's row, shape [n_samples]."""
+        return self.waves.wave(utterance, row)
+
+    def duration(self, utterance, row):
+        """Seconds that are read of a clip as it is."""
+        _, n_frames = self._files[AsIs().name].clips[utterance][:2]
+        return n_frames / self.frame_rate
+
 
 def average_frames(levels, n):
     """Means of n neighbouring frames, the last one of what remains.

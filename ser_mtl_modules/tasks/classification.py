@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 import torch
 
-from ser_mtl_modules.lobes.pooling import AttentiveStatisticsPooling
+from ser_mtl_modules.lobes.pooling import (
+    AttentiveStatisticsPooling,
+    UtteranceNorm,
+)
 from ser_mtl_modules.losses.cross_entropy import CrossEntropy
 from ser_mtl_modules.tasks.base import Task
 
@@ -22,11 +25,10 @@ class Classification(Task):
     With ``hidden_size`` the head is that of paper A's emotion task as we read
     it (f is what the contrastive losses see)::
 
-        f = Linear(ASP(feats))
+        f = Linear(BatchNorm(ASP(feats)))
         logits = Linear(Dropout(ReLU(LayerNorm(f))))
 
-    without, it is logits = Linear(Dropout(ASP(feats))), and f the pooled
-    features.
+    without, it is logits = Linear(Dropout(f)), f = BatchNorm(ASP(feats)).
 
     Arguments
     ---------
@@ -71,6 +73,7 @@ class Classification(Task):
         self.criterion = CrossEntropy() if loss is None else loss
         self.pool = AttentiveStatisticsPooling(input_size)
         size = self.pool.output_size
+        self.norm = UtteranceNorm(size)
         if hidden_size is None:
             self.embed = torch.nn.Identity()
             between = []
@@ -86,7 +89,7 @@ class Classification(Task):
 
     def forward(self, feats, lens):
         """As `Task.forward`; gives a `ClassPrediction`."""
-        embeddings = self.embed(self.pool(feats, lens))
+        embeddings = self.embed(self.norm(self.pool(feats, lens)))
         return ClassPrediction(self.classify(embeddings), embeddings)
 
     def target(self, batch):

@@ -2,7 +2,10 @@ import pytest
 import torch
 
 from ser_mtl_modules.lobes.masking import frame_mask
-from ser_mtl_modules.lobes.pooling import AttentiveStatisticsPooling
+from ser_mtl_modules.lobes.pooling import (
+    AttentiveStatisticsPooling,
+    UtteranceNorm,
+)
 
 LENS = torch.tensor([6, 3, 1])
 
@@ -74,3 +77,14 @@ def test_deviation_does_not_suffer_from_a_large_mean(pool, feats):
 
 def test_output_size_is_that_of_the_output(pool, feats):
     assert pool(feats, LENS).shape == (3, pool.output_size)
+
+
+def test_norm_equals_torchs_for_two_clips_and_its_evaluation_for_one():
+    pooled = 3 + 2 * torch.randn(5, 4)
+    norm, plain = UtteranceNorm(4), torch.nn.BatchNorm1d(4)
+    torch.testing.assert_close(norm(pooled), plain(pooled))
+    before = {k: v.clone() for k, v in norm.state_dict().items()}
+    alone = norm(pooled[:1])
+    torch.testing.assert_close(norm.state_dict(), before)
+    torch.testing.assert_close(alone, plain.eval()(pooled[:1]))
+    torch.testing.assert_close(norm.eval()(pooled), plain(pooled))

@@ -59,6 +59,7 @@ def test_without_labels_loss_and_gradient_are_zero(task, feats):
 
 
 def test_a_clip_gets_the_same_alone_as_in_a_batch(task, feats):
+    task.eval()  # in training the batch norm sees the batch
     together = task(feats, LENS)
     for i, n in enumerate(LENS):
         alone = task(feats[i : i + 1, :n], LENS[i : i + 1])
