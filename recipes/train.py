@@ -244,6 +244,7 @@ def main(arguments):
         metric=card.metric,
         seed=hparams["seed"],
         n_epochs=hparams["number_of_epochs"],
+        learning_rates=hparams["learning_rates"],
         schedule=hparams["schedule"],
         average_decay=hparams["average_decay"],
         max_nonfinite=hparams["max_nonfinite"],

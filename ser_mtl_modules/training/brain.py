@@ -8,7 +8,7 @@ import time
 import torch
 
 import speechbrain as sb
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import SerMtlError, nearest
 from ser_mtl_modules.randomness import seed_everything
 from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.checkpoints import progress
@@ -63,8 +63,11 @@ class SERBrain(sb.Brain):
         Of the experiment.
     n_epochs : int
         Of the whole training, for the schedule.
+    learning_rates : dict of str to float, optional
+        Of the modules that have one of their own, such as a pre-trained
+        encoder; the others have that of ``opt_class``.
     schedule : callable
-        Factor on the learning rate, of progress in [0, 1].
+        Factor on the learning rates, of progress in [0, 1].
     average_decay : float
         Of `WeightAverage`.
     max_nonfinite : int
@@ -83,6 +86,7 @@ class SERBrain(sb.Brain):
         metric,
         seed,
         n_epochs,
+        learning_rates=None,
         schedule=constant,
         average_decay=0.0,
         max_nonfinite=10,
@@ -93,6 +97,7 @@ class SERBrain(sb.Brain):
         self.metric = metric
         self.seed = seed
         self.n_epochs = n_epochs
+        self.learning_rates = learning_rates or {}
         self.schedule = schedule
         self.max_nonfinite = max_nonfinite
         self.average = WeightAverage(self.modules, average_decay)
@@ -177,6 +182,28 @@ class SERBrain(sb.Brain):
             group["initial_lr"] = group["lr"]
         self.checkpointer.recover_if_possible(importance_key=progress)
         self._tick = time.monotonic()
+
+    def init_optimizers(self):
+        """One optimizer; modules with a rate of their own are its groups."""
+        for name in self.learning_rates:
+            if name not in self.modules:
+                raise SerMtlError(
+                    f"learning_rates: no module '{name}'. "
+                    + nearest(name, self.modules)
+                )
+        common, groups = [], []
+        for name, module in self.modules.items():
+            trained = [p for p in module.parameters() if p.requires_grad]
+            if name not in self.learning_rates:
+                common += trained
+            elif trained:
+                rate = self.learning_rates[name]
+                groups.append({"params": trained, "lr": rate})
+        if groups:
+            common = [{"params": common}, *groups]
+        self.optimizer = self.opt_class(common)
+        self.optimizers_dict = {"opt_class": self.optimizer}
+        self.checkpointer.add_recoverable("optimizer", self.optimizer)
 
     def on_stage_start(self, stage, epoch=None):
         """Empties the sums; a resumed epoch keeps what it had summed."""

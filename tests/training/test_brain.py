@@ -38,15 +38,14 @@ class Brain(SERBrain):
         return self.objective({"emotion": error.square().mean()}, batch)
 
 
-def make(folder, n_epochs=3, decay=0.5, **run_opts):
+def make(folder, n_epochs=3, decay=0.5, rates=None, opt=None, **run_opts):
     torch.manual_seed(0)
     tasks = torch.nn.ModuleDict({"emotion": Sign()})
     counter = sb.utils.epoch_loop.EpochCounter(n_epochs)
     brain = Brain(
         {"tasks": tasks},
-        lambda p: torch.optim.Adam(
-            [{"params": [q]} for q in p], lr=0.1
-        ),  # two groups
+        opt  # or two groups
+        or (lambda p: torch.optim.Adam([{"params": [q]} for q in p], lr=0.1)),
         {},
         {"device": "cpu", "noprogressbar": True, **run_opts},
         CrashSafeCheckpointer(folder, {"tasks": tasks, "counter": counter}),
@@ -56,6 +55,7 @@ def make(folder, n_epochs=3, decay=0.5, **run_opts):
         seed=1,
         n_epochs=n_epochs,
         average_decay=decay,
+        learning_rates=rates,
     )
     brain.batches = {}
     items = {
@@ -181,3 +181,24 @@ def test_a_term_without_a_weight_is_an_error(tmp_path):
     batch = types.SimpleNamespace(id=["u1"])
     with pytest.raises(KeyError, match="speaker"):
         brain.objective({"speaker": torch.tensor(1.0)}, batch)
+
+
+def test_a_module_may_have_a_learning_rate_of_its_own(tmp_path):
+    brain, *_ = make(
+        tmp_path,
+        rates={"tasks": 0.003},
+        opt=lambda p: torch.optim.SGD(p, lr=0.1),
+    )
+    other = torch.nn.Linear(1, 1)
+    other.bias.requires_grad = False
+    brain.modules["other"] = other
+    brain.init_optimizers()
+    common, tasks = brain.optimizer.param_groups
+    assert common["lr"] == 0.1 and common["params"] == [other.weight]
+    assert tasks["lr"] == 0.003 and len(tasks["params"]) == 2
+
+
+def test_a_learning_rate_of_no_module_is_an_error(tmp_path):
+    brain, *_ = make(tmp_path, rates={"task": 0.1})
+    with pytest.raises(SerMtlError, match="Did you mean 'tasks'"):
+        brain.init_optimizers()
