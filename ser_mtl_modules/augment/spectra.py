@@ -9,8 +9,9 @@ class OtherVoice(torch.nn.Module):
 
     Vocal tract length perturbation (Jaitly and Hinton, 2013) moves formants
     as a longer or shorter vocal tract would; the smooth random filter is that
-    of another microphone and room. Both make speakers that the corpus doesn't
-    have. Draws from torch's global generator.
+    of another microphone and room, and a random gain is another distance from
+    it. Together they make speakers that the corpus doesn't have. Draws from
+    torch's global generator.
 
     Arguments
     ---------
@@ -18,6 +19,8 @@ class OtherVoice(torch.nn.Module):
         The frequency axis is scaled by a factor drawn from 1 ± stretch.
     filter_db : float
         Standard deviation of the filter's gain at its six points, in dB.
+    gain_db : float
+        Standard deviation of the gain of the whole clip, in dB.
 
     Example
     -------
@@ -28,10 +31,11 @@ class OtherVoice(torch.nn.Module):
 
     POINTS = 6
 
-    def __init__(self, stretch=0.1, filter_db=2.0):
+    def __init__(self, stretch=0.1, filter_db=2.0, gain_db=0.0):
         super().__init__()
         self.stretch = stretch
         self.filter_db = filter_db
+        self.gain_db = gain_db
 
     def forward(self, logmels):
         """Changes log-mels [B, T, M], in dB; the same shape."""
@@ -41,6 +45,9 @@ class OtherVoice(torch.nn.Module):
             gains = F.interpolate(
                 gains, size=n_mels, mode="linear", align_corners=True
             )
+            logmels = logmels + gains.to(logmels)
+        if self.gain_db:
+            gains = self.gain_db * torch.randn(n_clips, 1, 1)
             logmels = logmels + gains.to(logmels)
         if self.stretch:
             factor = 1 + self.stretch * (2 * torch.rand(n_clips, 1, 1) - 1)

@@ -67,3 +67,10 @@ def test_shape_and_input_stay_and_the_seed_decides(logmels):
     assert results[0].shape == logmels.shape
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
+
+
+def test_the_gain_is_one_number_for_a_clip():
+    torch.manual_seed(0)
+    gains = OtherVoice(0.0, 0.0, gain_db=3.0)(torch.zeros(300, 4, 80))
+    assert torch.equal(gains, gains[:, :1, :1].expand_as(gains))
+    assert gains[:, 0, 0].std().item() == pytest.approx(3.0, rel=0.15)
