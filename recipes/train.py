@@ -143,6 +143,7 @@ def loaders(brain, hparams, split):
         sampler = DurationBatchSampler(
             [signal.duration(*row) for row in rows.items()],
             hparams["max_batch_duration"],
+            hparams["max_batch_size"],
             seed=hparams["seed"],
             shuffle=name == "train",
             labels=[row["emotion"] for row in rows.values()],

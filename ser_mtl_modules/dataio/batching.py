@@ -63,7 +63,7 @@ class DurationBatchSampler(Sampler):
     ):
         if not durations:
             raise SerMtlError("There is no clip to make batches of.")
-        self.durations = torch.tensor(durations, dtype=torch.float)
+        self.durations = [float(d) for d in durations]
         self.max_batch_duration = max_batch_duration
         self.max_batch_size = max_batch_size or len(durations)
         self.seed = seed
@@ -72,6 +72,7 @@ class DurationBatchSampler(Sampler):
         self.labels = labels
         self.n_views = n_views
         self.epoch = 1
+        self._made = None  # an epoch and its batches
         self.skip = 0  # batches of this epoch that a resumed run has had
 
     def set_epoch(self, epoch):
@@ -79,12 +80,18 @@ class DurationBatchSampler(Sampler):
         self.epoch = epoch
 
     def __iter__(self):
-        batches = self.batches(self.epoch)[self.skip :]
+        batches = self._of_this_epoch()[self.skip :]
         self.skip = 0
         return iter(batches)
 
     def __len__(self):
-        return len(self.batches(self.epoch))
+        return len(self._of_this_epoch())
+
+    def _of_this_epoch(self):
+        """Made once: every step asks how many there are."""
+        if self._made is None or self._made[0] != self.epoch:
+            self._made = self.epoch, self.batches(self.epoch)
+        return self._made[1]
 
     def batches(self, epoch):
         """The batches of an epoch.
@@ -118,7 +125,7 @@ class DurationBatchSampler(Sampler):
 
     def _order(self, rng):
         """Clips from short to long, each moved a little."""
-        keys = self.durations
+        keys = torch.tensor(self.durations)
         if self.shuffle:
             noise = 2 * torch.rand(len(keys), generator=rng) - 1
             keys = keys * (1 + self.jitter * noise)
@@ -128,11 +135,11 @@ class DurationBatchSampler(Sampler):
         """Consecutive clips that fit into the budget together."""
         batches, batch, longest = [], [], 0.0
         for i in order:
-            longest = max(longest, self.durations[i].item())
+            longest = max(longest, self.durations[i])
             too_long = longest * (len(batch) + 1) > self.max_batch_duration
             if batch and (too_long or len(batch) == self.max_batch_size):
                 batches.append(batch)
-                batch, longest = [], self.durations[i].item()
+                batch, longest = [], self.durations[i]
             batch.append(i)
         return batches + [batch]
 
@@ -172,5 +179,5 @@ class DurationBatchSampler(Sampler):
 
     def _fits(self, batch):
         """Whether a batch is within the budget, padding included."""
-        longest = max(self.durations[i].item() for i in batch)
+        longest = max(self.durations[i] for i in batch)
         return longest * len(batch) <= self.max_batch_duration

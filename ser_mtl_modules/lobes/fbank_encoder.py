@@ -1,5 +1,7 @@
 """An encoder of log-mels that needs no pre-trained weights."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -159,7 +161,9 @@ class FbankEncoder(torch.nn.Module):
 
     Log-mels enter as three channels, in units of 10 dB: as they are (loudness
     counts), less the clip's mean (loudness is gone), and less the clip's mean
-    in each band (the channel and the long-term spectrum are gone).
+    in each band (the channel and the long-term spectrum are gone). Each window
+    gives three: a short one sees when something happens, a long one tells the
+    harmonics of a low voice apart.
 
     Arguments
     ---------
@@ -167,6 +171,8 @@ class FbankEncoder(torch.nn.Module):
         Bands.
     sample_rate : int
         Of the waves, in Hz.
+    windows : list of float
+        Of the STFTs, in ms; their hop is 10 ms.
     channels : list of int
         Of the convolutions; the first and the last halve time, each halves
         frequency.
@@ -181,8 +187,8 @@ class FbankEncoder(torch.nn.Module):
     warp : callable, optional
         Changes log-mels [B, T, M] in dB in training.
     mask : list of callable
-        Change normalised log-mels [B, T, M] in training, the same way in each
-        channel: SpeechBrain's ``SpectrogramDrop``, say.
+        Change a tensor of ones [B, T, M] in training, by which each channel is
+        multiplied: SpeechBrain's ``SpectrogramDrop``, say.
 
     Example
     -------
@@ -192,10 +198,13 @@ class FbankEncoder(torch.nn.Module):
     (torch.Size([3, 2, 26, 16]), [26, 13])
     """
 
+    STEP = 32  # frames of 10 ms, to a multiple of which training pads
+
     def __init__(
         self,
         n_mels=80,
         sample_rate=16000,
+        windows=(25,),
         channels=(24, 48),
         size=192,
         n_blocks=3,
@@ -206,20 +215,29 @@ class FbankEncoder(torch.nn.Module):
     ):
         super().__init__()
         self.sample_rate = sample_rate
-        self.fbank = Fbank(
-            n_mels=n_mels, sample_rate=sample_rate, n_fft=512, f_max=8000
-        )
-        # Fbank takes what is this far below the loudest frame for silence; it
-        # would also ask the frame that straddles the clip's end, which only
-        # exists where padding follows. So it is done here, after the mask.
-        self.range_db = self.fbank.compute_fbanks.top_db
-        self.fbank.compute_fbanks.top_db = torch.inf
+        self.fbanks = torch.nn.ModuleList()
+        for window in windows:
+            n_fft = 2 ** math.ceil(math.log2(window * sample_rate / 1000))
+            fbank = Fbank(
+                n_mels=n_mels,
+                sample_rate=sample_rate,
+                n_fft=n_fft,
+                win_length=window,
+                f_max=sample_rate / 2,
+            )
+            # Fbank takes what is this far below the loudest frame for silence;
+            # it would also ask the frame that straddles the clip's end, which
+            # only exists where padding follows. So it is done here, after the
+            # mask.
+            self.range_db = fbank.compute_fbanks.top_db
+            fbank.compute_fbanks.top_db = torch.inf
+            self.fbanks.append(fbank)
         self.hop = sample_rate // 100  # 10 ms, Fbank's own
         self.warp = warp
         self.mask = torch.nn.ModuleList(mask)
         strides = [(2, 2)] + [(1, 2)] * (len(channels) - 2) + [(2, 2)]
         self.convs = torch.nn.ModuleList()
-        n_bands, previous = n_mels, 3
+        n_bands, previous = n_mels, 3 * len(windows)
         for n, stride in zip(channels, strides):
             self.convs.append(ConvBlock(previous, n, stride))
             n_bands, previous = (n_bands - 1) // 2 + 1, n
@@ -234,7 +252,7 @@ class FbankEncoder(torch.nn.Module):
         self.frame_rate = 25.0  # Hz
 
     def features(self, wavs, wav_lens):
-        """The three channels of log-mels.
+        """Three channels of log-mels for each window.
 
         Arguments
         ---------
@@ -246,37 +264,41 @@ class FbankEncoder(torch.nn.Module):
         Returns
         -------
         tuple of torch.Tensor
-            Features [B, T, M, 3], zero where there is padding, and frames of
+            Features [B, T, M, C], zero where there is padding, and frames of
             each clip [B].
         """
         n_samples = (wav_lens * wavs.shape[1]).round().long()
         # what follows a clip in its row must be what follows it alone: zeros
         silence = ~frame_mask(n_samples, wavs.shape[1])
         with torch.no_grad():
-            logmels = self.fbank(wavs.float().masked_fill(silence, 0.0))
+            wavs = wavs.float().masked_fill(silence, 0.0)
+            logmels = torch.stack([fbank(wavs) for fbank in self.fbanks], 1)
             lens = n_samples // self.hop + 1
-            mask = frame_mask(lens, logmels.shape[1])[..., None]  # [B, T, 1]
-            loudest = logmels.masked_fill(~mask, -torch.inf).amax((1, 2))
-            logmels = logmels.maximum((loudest - self.range_db)[:, None, None])
+            mask = frame_mask(lens, logmels.shape[2])[:, None, :, None]
+            loudest = logmels.masked_fill(~mask, -torch.inf).amax((2, 3))
+            floor = loudest - self.range_db
+            logmels = logmels.maximum(floor[..., None, None])  # [B, W, T, M]
             if self.training and self.warp is not None:
-                logmels = self.warp(logmels)
-            bands = (logmels * mask).sum(1, keepdim=True) / lens[:, None, None]
+                # all windows hear the same voice
+                logmels = self.warp(logmels.flatten(1, 2)).view_as(logmels)
+            bands = (logmels * mask).sum(2, keepdim=True)
+            bands = bands / lens[:, None, None, None]
             feats = torch.stack(
                 [
                     logmels + 30,
-                    logmels - bands.mean(2, keepdim=True),
+                    logmels - bands.mean(3, keepdim=True),
                     logmels - bands,
                 ],
                 dim=-1,
             )
-            feats = feats * mask[..., None] / 10  # [B, T, M, 3]
+            keep = mask / 10  # in units of 10 dB
             if self.training:
-                flat = feats.permute(0, 1, 3, 2).flatten(2)  # [B, T, 3 M]
-                keep = torch.ones_like(logmels)
+                keep = keep.expand(logmels[:, :1].shape).squeeze(1)
                 for drop in self.mask:
                     keep = drop(keep)
-                flat = flat * keep.repeat(1, 1, 3)
-                feats = flat.unflatten(2, (3, -1)).permute(0, 1, 3, 2)
+                keep = keep.unsqueeze(1)
+            feats = feats * keep.unsqueeze(-1)  # [B, W, T, M, 3]
+            feats = feats.permute(0, 2, 3, 1, 4).flatten(3)
         return feats, lens
 
     def forward(self, wavs, wav_lens):
@@ -297,6 +319,10 @@ class FbankEncoder(torch.nn.Module):
         """
         with torch.autocast(wavs.device.type, enabled=False):
             feats, lens = self.features(wavs, wav_lens)
+        if self.training:
+            # oneDNN makes kernels for each new shape, which takes as long as
+            # a step does; so there are a few shapes only
+            feats = F.pad(feats, (0, 0, 0, 0, 0, -feats.shape[1] % self.STEP))
         feats = feats.contiguous()  # channels last: convolutions are faster
         for conv in self.convs:
             feats, lens = conv(feats, lens)

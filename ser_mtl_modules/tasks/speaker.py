@@ -94,7 +94,8 @@ class Speaker(Task):
 
     def _segments(self, feats, lens):
         """A random segment of each clip, all of one length: [B, S, d]."""
-        size = max(int(lens.min()), self.MIN_FRAMES)
+        size = int(lens.min())
+        size = max(size - size % 4, self.MIN_FRAMES)  # few different shapes
         clips = [self._repeat(f[:n], size) for f, n in zip(feats, lens)]
         room = torch.tensor([len(clip) - size + 1 for clip in clips])
         starts = (torch.rand(len(clips)) * room).long().tolist()
