@@ -293,10 +293,10 @@ class FbankEncoder(torch.nn.Module):
             )
             keep = mask / 10  # in units of 10 dB
             if self.training:
-                keep = keep.expand(logmels[:, :1].shape).squeeze(1)
+                ones = torch.ones_like(logmels[:, 0])  # masks change it
                 for drop in self.mask:
-                    keep = drop(keep)
-                keep = keep.unsqueeze(1)
+                    ones = drop(ones)
+                keep = keep * ones.unsqueeze(1)
             feats = feats * keep.unsqueeze(-1)  # [B, W, T, M, 3]
             feats = feats.permute(0, 2, 3, 1, 4).flatten(3)
         return feats, lens

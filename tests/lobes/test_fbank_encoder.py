@@ -3,6 +3,7 @@ import torch
 
 from ser_mtl_modules.lobes.fbank_encoder import FbankEncoder, MaskedBatchNorm
 from ser_mtl_modules.lobes.masking import frame_mask
+from speechbrain.augment.freq_domain import SpectrogramDrop
 
 
 def encoder(**kwargs):
@@ -131,6 +132,18 @@ def test_masks_and_warps_are_for_training_alone(clip):
         masked[valid], expected[valid], atol=1e-4, rtol=0
     )
     assert not masked[~valid].any()
+
+
+def test_masks_of_time_and_frequency_leave_the_rest_alone(clip):
+    lengths = {"drop_length_low": 3, "drop_length_high": 3}
+    once = {"drop_count_low": 1, "drop_count_high": 1, **lengths}
+    masks = [SpectrogramDrop(dim=dim, **once) for dim in (1, 2)]
+    model = encoder(mask=masks, windows=[25, 50]).train()
+    torch.manual_seed(0)
+    feats, _ = model.features(clip[None], torch.ones(1))
+    gone = (feats == 0).all(dim=(0, 3))  # [T, M]
+    assert gone.all(dim=1).sum() == gone.all(dim=0).sum() == 3
+    assert gone.sum() == 3 * 20 + 3 * 41 - 3 * 3
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 2), (3, 4, 5, 2)])
