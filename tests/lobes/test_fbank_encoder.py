@@ -135,15 +135,16 @@ def test_masks_and_warps_are_for_training_alone(clip):
 
 
 def test_masks_of_time_and_frequency_leave_the_rest_alone(clip):
-    lengths = {"drop_length_low": 3, "drop_length_high": 3}
+    lengths = {"drop_length_low": 3, "drop_length_high": 4}  # exclusive
     once = {"drop_count_low": 1, "drop_count_high": 1, **lengths}
     masks = [SpectrogramDrop(dim=dim, **once) for dim in (1, 2)]
     model = encoder(mask=masks, windows=[25, 50]).train()
     torch.manual_seed(0)
     feats, _ = model.features(clip[None], torch.ones(1))
     gone = (feats == 0).all(dim=(0, 3))  # [T, M]
-    assert gone.all(dim=1).sum() == gone.all(dim=0).sum() == 3
-    assert gone.sum() == 3 * 20 + 3 * 41 - 3 * 3
+    frames, bands = gone.all(dim=1), gone.all(dim=0)
+    assert 1 <= frames.sum() <= 3 and 1 <= bands.sum() <= 3
+    assert torch.equal(gone, frames[:, None] | bands)
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 2), (3, 4, 5, 2)])
