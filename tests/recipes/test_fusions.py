@@ -5,13 +5,10 @@ import re
 import pytest
 import torch
 import train
-from hyperpyyaml import load_hyperpyyaml
-from tiny_ravdess import ROOT, arguments
+from tiny_ravdess import ROOT
 
-import speechbrain as sb
 from ser_mtl_modules.lobes import co_attention
 from ser_mtl_modules.lobes.layer_fusion import Last, WeightedSum
-from ser_mtl_modules.training import settings
 
 PACKAGE = "!name:ser_mtl_modules.lobes.co_attention."
 AUXILIARIES = ["gender", "speaker", "asr"]
@@ -21,46 +18,22 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def build(tmp_path):
-    """A function that makes the Brain of a command line's flags."""
+class Clips:
+    """As much of a signal as drawing asks for: three waves."""
 
-    def build(*flags):
-        flags = arguments(tmp_path, tmp_path / "run", *flags)
-        yaml, run_opts, overrides = sb.parse_arguments(flags)
-        found = {
-            "classes": ["calm", "sad"],
-            "class_counts": [1, 1],
-            "genders": ["F", "M"],
-            "speakers": ["a", "b"],
-        }
-        hparams = load_hyperpyyaml(
-            settings.override(yaml, {**settings.parse(overrides), **found})
-        )
-        return train.MultiTaskBrain(
-            modules=hparams["modules"],
-            opt_class=hparams["opt_class"],
-            hparams=hparams,
-            run_opts=run_opts,
-            checkpointer=hparams["checkpointer"],
-            loss_weights=hparams["loss_weights"],
-            classes=hparams["classes"],
-            metric="UA",
-            seed=1,
-            n_epochs=1,
-        )
+    views = {"test": [None]}
+    rows = {
+        name: {"wav": name, "start": None, "stop": None}
+        for name in ("other", "wrong", "right")
+    }
+    n_samples = {"other": 9000, "wrong": 1, "right": 5000}
 
-    return build
+    def wave(self, utterance, row=None):
+        n = self.n_samples[utterance]
+        return torch.sin(torch.arange(n) / (5 + len(utterance)))
 
-
-class Clips(dict):
-    """As much of a dataset as drawing asks for."""
-
-    data_ids = ["other", "wrong", "right"]
-
-    def __getitem__(self, i):
-        n_samples = [9000, 1, 5000][i]
-        return {"sig": torch.sin(torch.arange(n_samples) / (i + 5))}
+    def read(self, utterance, view, wav, start, stop):
+        return self.wave(utterance)
 
 
 # what is written in the override, the class, and what shows its arguments
@@ -115,9 +88,9 @@ def test_every_fusion_is_one_override_and_can_be_drawn(
     drawn = []
     monkeypatch.setattr(train, "plot_attention", lambda *a: drawn.append(a))
     brain.rows = ROWS
-    train.draw_attention(tmp_path / "a.png", brain, Clips())
+    train.draw_attention(tmp_path / "a.png", brain, Clips(), Clips.rows)
     ((_, wave, rate, over_time, over_tasks, title),) = drawn
-    assert torch.equal(wave, Clips()[2]["sig"]) and rate == 16000
+    assert torch.equal(wave, Clips().wave("right")) and rate == 16000
     assert title == "right: sad, predicted sad"
     names = [] if kind == "Nothing" else AUXILIARIES
     assert list(over_tasks) == names
@@ -150,7 +123,7 @@ def test_every_ablation_in_the_readme_can_be_built(build):
 
 def test_attention_is_that_of_the_averaged_weights(build):
     brain = build()
-    wave = Clips()[0]["sig"]
+    wave = Clips().wave("other")
     before, _ = brain.attention(wave)
     with torch.no_grad():  # the average does not know of this
         for parameter in brain.modules.tasks.parameters():
@@ -170,6 +143,6 @@ def test_where_nothing_was_right_the_first_clip_is_drawn(
     drawn = []
     monkeypatch.setattr(train, "plot_attention", lambda *a: drawn.append(a))
     brain.rows = ROWS[:1]  # a single sample long
-    train.draw_attention(tmp_path / "a.png", brain, Clips())
+    train.draw_attention(tmp_path / "a.png", brain, Clips(), Clips.rows)
     assert drawn[0][-1] == "wrong: sad, predicted calm"
     assert drawn[0][3]["pooling"].tolist() == [[1.0]]
