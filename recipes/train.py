@@ -34,6 +34,7 @@ from ser_mtl_modules.atomic import atomic_write  # noqa: E402
 from ser_mtl_modules.dataio.batching import DurationBatchSampler  # noqa: E402
 from ser_mtl_modules.dataio.cards import load_card  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
+from ser_mtl_modules.dataio.download import download_corpus  # noqa: E402
 from ser_mtl_modules.dataio.manifest import read_manifest  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
@@ -123,6 +124,10 @@ def prepare(options, recipe):
     """Manifest, card and fold: what the experiment is about."""
     manifest = recipe / options["manifest"]
     preparation = importlib.import_module(options["preparation"])
+    if options["download"]:
+        sb.utils.distributed.run_on_main(
+            download_corpus, args=[preparation, options["data_folder"]]
+        )
     sb.utils.distributed.run_on_main(
         preparation.prepare,
         args=[options["data_folder"], manifest],

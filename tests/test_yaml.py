@@ -29,6 +29,18 @@ def test_every_key_is_read(path):
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
+def test_every_yaml_has_what_the_preparing_reads(path):
+    keys = ruamel.yaml.YAML().load(path.read_text(encoding="utf-8"))
+    assert set(re.findall(r'options\["(\w+)"\]', SCRIPT)) <= set(keys)
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
+def test_nothing_is_downloaded_unless_asked_for(path):
+    keys = ruamel.yaml.YAML().load(path.read_text(encoding="utf-8"))
+    assert keys["download"] is False
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
 def test_no_key_is_the_name_of_a_run_option(path):
     # such a key would be swallowed by SpeechBrain's own command line
     from speechbrain.utils.run_opts import RunOptions

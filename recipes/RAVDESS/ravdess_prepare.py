@@ -20,6 +20,7 @@ Authors
 import re
 from pathlib import Path
 
+from ser_mtl_modules.dataio.download import Archive, fetch
 from ser_mtl_modules.dataio.manifest import (
     build_rows,
     fingerprint,
@@ -30,6 +31,16 @@ from ser_mtl_modules.errors import SerMtlError, shortlist
 from speechbrain.utils.logger import get_logger
 
 logger = get_logger(__name__)
+
+# Size and MD5 as other projects quote them from Zenodo, all the same; unpacked
+# 1440 clips of 48 kHz and 16 bit take 513 MB.
+ARCHIVE = Archive(
+    url="https://zenodo.org/records/1188976/files/"
+    "Audio_Speech_Actors_01-24.zip?download=1",
+    size=208_468_073,
+    md5="bc696df654c87fed845eb13823edef8a",
+    unpacked_size=520_000_000,
+)
 
 # The fields of a file's name, in its order: 03-01-05-02-01-02-12.wav
 FIELDS = {
@@ -101,6 +112,45 @@ def prepare(data_folder, manifest, skip_bad_audio=False):
     logger.info(f"{manifest}: {len(rows)} utterances.")
 
 
+def download(data_folder):
+    """Gets the speech part from Zenodo, unless audio of an actor is there.
+
+    Arguments
+    ---------
+    data_folder : str or Path
+        Made if it is missing. An ``Audio_Speech_Actors_01-24.zip`` in it is
+        unpacked instead.
+
+    Example
+    -------
+    >>> download("/data/RAVDESS")  # doctest: +SKIP
+    """
+    fetch(ARCHIVE, data_folder, lambda folder: any(audio_files(folder)))
+
+
+def audio_files(data_folder):
+    """All audio of actors, copies too.
+
+    Arguments
+    ---------
+    data_folder : Path
+        Where to look, at any depth; hidden folders are left out.
+
+    Yields
+    ------
+    Path
+        In the order of depth, then of names.
+    """
+    paths = data_folder.glob("**/Actor_??/*")
+    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
+        hidden = any(
+            part.startswith((".", "__MACOSX"))
+            for part in path.relative_to(data_folder).parts
+        )
+        if not hidden and path.suffix.lower() in SUFFIXES:
+            yield path
+
+
 def find_files(data_folder):
     """The audio files of the actors, one of each name.
 
@@ -117,19 +167,13 @@ def find_files(data_folder):
     if not data_folder.is_dir():
         raise SerMtlError(
             f"{data_folder}: there is no such folder. --data_folder names the "
-            f"folder with RAVDESS' Actor_01 to Actor_24."
+            f"folder with RAVDESS' Actor_01 to Actor_24; --download=True makes "
+            f"it and gets the corpus."
         )
     found = {}
     copies = []
     # Of two copies, the one that lies less deep counts.
-    paths = data_folder.glob("**/Actor_??/*")
-    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
-        hidden = any(
-            part.startswith((".", "__MACOSX"))
-            for part in path.relative_to(data_folder).parts
-        )
-        if hidden or path.suffix.lower() not in SUFFIXES:
-            continue
+    for path in audio_files(data_folder):
         if path.stem in found:
             copies.append(f"{path} (using {found[path.stem]})")
         found.setdefault(path.stem, path)
@@ -139,7 +183,7 @@ def find_files(data_folder):
             f"files such as Actor_01/03-01-01-01-01-01-01.wav (or .flac). "
             f"Unpack Audio_Speech_Actors_01-24.zip of "
             f"https://zenodo.org/record/1188976 and give its folder as "
-            f"--data_folder."
+            f"--data_folder, or let --download=True do it."
         )
     if copies:  # Kaggle's archive has all actors once more in a folder of it
         logger.warning(
