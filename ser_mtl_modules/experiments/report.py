@@ -33,7 +33,7 @@ from ser_mtl_modules.training.results import (
 
 POOLED = {"UA": mean_recall, "WA": accuracy, "macro_F1": macro_f1}
 # overrides that say which run it is, not what was done in it
-BOOKKEEPING = "card data_folder fold output_folder seed".split()
+BOOKKEEPING = "card data_folder download fold output_folder seed".split()
 LEGEND = (
     "Per cent on test. folds: mean ± standard deviation over folds; pooled: "
     "the utterances of all folds together, in brackets the 95 % bootstrap "
