@@ -60,6 +60,48 @@ def report(
         print(as_json(content))
 
 
+class SampleCorpus(str, enum.Enum):
+    """Corpora that can be synthesised."""
+
+    RAVDESS = "RAVDESS"
+
+
+@app.command()
+def sample_corpus(
+    corpus: Annotated[
+        SampleCorpus, typer.Argument(help="Whose layout and names.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="Gets the corpus.")],
+    seed: Annotated[
+        int, typer.Option(help="Another one gives other voices and clips.")
+    ] = 1986,
+):
+    """A synthetic corpus, for trying a recipe without a licence."""
+    from ser_mtl_modules.synthesis.ravdess import write_ravdess
+
+    n_written = write_ravdess(folder, seed=seed)
+    print(
+        f"{folder}: {n_written} clips written. Train on them with\n"
+        f"cd recipes/{corpus.value} && python train.py hparams/mtl_fbank.yaml "
+        f"--data_folder={folder.absolute()}"
+    )
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def demo(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Option(help="Gets the corpus and the run.")
+    ] = Path("demo"),
+):
+    """A synthetic corpus, a training on it, its table and pictures."""
+    from ser_mtl_modules.experiments.demo import run_demo
+
+    run_demo(folder, context.args)
+
+
 def main():
     """Runs a command; a user's mistake ends with its message and exit 2."""
     try:
