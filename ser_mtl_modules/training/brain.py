@@ -98,6 +98,12 @@ class SERBrain(sb.Brain):
         self.seed = seed
         self.n_epochs = n_epochs
         self.learning_rates = learning_rates or {}
+        for name in self.learning_rates:
+            if name not in self.modules:
+                raise SerMtlError(
+                    f"learning_rates: no module '{name}'. "
+                    + nearest(name, self.modules)
+                )
         self.schedule = schedule
         self.max_nonfinite = max_nonfinite
         self.average = WeightAverage(self.modules, average_decay)
@@ -185,12 +191,6 @@ class SERBrain(sb.Brain):
 
     def init_optimizers(self):
         """One optimizer; modules with a rate of their own are its groups."""
-        for name in self.learning_rates:
-            if name not in self.modules:
-                raise SerMtlError(
-                    f"learning_rates: no module '{name}'. "
-                    + nearest(name, self.modules)
-                )
         common, groups = [], []
         for name, module in self.modules.items():
             trained = [p for p in module.parameters() if p.requires_grad]

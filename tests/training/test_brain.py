@@ -199,6 +199,5 @@ def test_a_module_may_have_a_learning_rate_of_its_own(tmp_path):
 
 
 def test_a_learning_rate_of_no_module_is_an_error(tmp_path):
-    brain, *_ = make(tmp_path, rates={"task": 0.1})
     with pytest.raises(SerMtlError, match="Did you mean 'tasks'"):
-        brain.init_optimizers()
+        make(tmp_path, rates={"task": 0.1})
