@@ -356,6 +356,7 @@ class SERBrain(sb.Brain):
 
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Loads the best epoch; an untrained model is never scored."""
+        whole = self.history, self.seconds, self.n_nonfinite
         found = self.checkpointer.recover_if_possible(importance_key=best)
         if found is None or "score" not in found.meta:
             raise SerMtlError(
@@ -363,6 +364,8 @@ class SERBrain(sb.Brain):
                 "finished, so there is nothing to evaluate. Train first."
             )
         self.best_epoch = found.meta["epoch"]
+        if whole[0]:  # of all epochs, not of those up to the best one
+            self.history, self.seconds, self.n_nonfinite = whole
 
     @contextlib.contextmanager
     def evaluating(self):
