@@ -11,6 +11,16 @@ def tiny_ravdess(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus") / "RAVDESS")
 
 
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory):
+    """A folder for each of the small pre-trained models, by name."""
+    # here, as transformers takes seconds to import
+    from tiny_models import MODELS, write_model
+
+    root = tmp_path_factory.mktemp("models")
+    return {name: write_model(name, root / name) for name in MODELS}
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     """Small models gain nothing from more, and lose on a busy machine."""

@@ -7,6 +7,8 @@ to each mixed clip. Rows of ``shares`` sum to 1.
 
 import torch
 
+from ser_mtl_modules.augment.waves import check_waves
+
 
 class NoMixup(torch.nn.Module):
     """Clips as they are.
@@ -47,6 +49,7 @@ class Mixup(torch.nn.Module):
 
     def forward(self, wavs, wav_lens):
         """Mixes a batch; a mixed clip is as long as the longer of the two."""
+        check_waves(wavs, "mixup", f"{__name__}.NoMixup")
         n = len(wavs)
         shares = torch.eye(n, device=wavs.device)
         if n < 2 or torch.rand(()) >= self.prob:

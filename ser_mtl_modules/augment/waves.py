@@ -2,8 +2,30 @@
 
 import torch
 
+from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.masking import frame_mask
 from speechbrain.augment.time_domain import AddNoise, SpeedPerturb
+
+
+def check_waves(wavs, key, instead):
+    """Stops what changes waves where a batch holds stored levels.
+
+    Arguments
+    ---------
+    wavs : torch.Tensor
+        What the batch holds.
+    key : str
+        Of the YAML, under which the caller stands.
+    instead : str
+        The class that may stand there.
+    """
+    if wavs.ndim != 2:
+        raise SerMtlError(
+            f"{key} takes waves, and the batch is of shape {list(wavs.shape)}: "
+            "with CachedLevels as the signal it holds stored levels. Give "
+            f"--{key}='!new:{instead}'; what changes waves stands in the "
+            "signal's views (augment/views.py)."
+        )
 
 
 class NoAugment(torch.nn.Module):
@@ -71,6 +93,7 @@ class SpeedAndNoise(torch.nn.Module):
         torch.Tensor
             Shape [B, N'], zero where there is padding.
         """
+        check_waves(wavs, "augment", f"{__name__}.NoAugment")
         wavs = self.speed(wavs)
         n_samples = (wav_lens * wavs.shape[1]).round().long()
         noisy = torch.rand(len(wavs)) < self.noise_prob

@@ -8,25 +8,38 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
 from ser_mtl_modules.errors import SerMtlError
-from ser_mtl_modules.lobes.masking import frame_mask
-from ser_mtl_modules.lobes.pretrained_model import load_model
-from ser_mtl_modules.lobes.wave_transformers import (
-    Data2VecTransformer,
-    HubertTransformer,
-    WaveTransformer,
-    WavLMTransformer,
-    zero_padding,
-)
-from ser_mtl_modules.lobes.whisper_transformer import WhisperTransformer
+from ser_mtl_modules.lobes.masking import frame_mask, zero_padding
 
-# By what a model's config.json calls itself
-KINDS = {
-    "data2vec-audio": Data2VecTransformer,
-    "hubert": HubertTransformer,
-    "wav2vec2": WaveTransformer,
-    "wavlm": WavLMTransformer,
-    "whisper": WhisperTransformer,
-}
+
+def load_transformer(source):
+    """The model of a folder or a name on the hub, cut into its parts.
+
+    Arguments
+    ---------
+    source : str or Path
+        As for `PretrainedEncoder`.
+
+    Returns
+    -------
+    WaveTransformer or WhisperTransformer
+    """
+    # Imported here because transformers takes seconds to import, and a run
+    # whose levels are all on disk makes no encoder.
+    from ser_mtl_modules.lobes import wave_transformers as waves
+    from ser_mtl_modules.lobes.pretrained_model import load_model
+    from ser_mtl_modules.lobes.whisper_transformer import WhisperTransformer
+
+    kinds = {  # by what a model's config.json calls itself
+        "data2vec-audio": waves.Data2VecTransformer,
+        "hubert": waves.HubertTransformer,
+        "wav2vec2": waves.WaveTransformer,
+        "wavlm": waves.WavLMTransformer,
+        "whisper": WhisperTransformer,
+    }
+    model, settings = load_model(
+        source, {name: kind.parts for name, kind in kinds.items()}
+    )
+    return kinds[model.config.model_type](model, settings)
 
 
 class PretrainedEncoder(torch.nn.Module):
@@ -90,10 +103,7 @@ class PretrainedEncoder(torch.nn.Module):
         pad_to_30s=False,
     ):
         super().__init__()
-        model, settings = load_model(
-            source, {name: kind.parts for name, kind in KINDS.items()}
-        )
-        self.model = KINDS[model.config.model_type](model, settings)
+        self.model = load_transformer(source)
         self.source = str(source)
         self.n_levels = len(self.model.layers) + 1
         self.output_size = self.model.size

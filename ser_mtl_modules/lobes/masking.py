@@ -50,6 +50,12 @@ def frame_mask(lens, n_frames):
     return torch.arange(n_frames, device=lens.device) < lens[:, None]
 
 
+def zero_padding(feats, lens):
+    """Feats [B, T, D] with zeros from frame lens [B] on."""
+    mask = frame_mask(lens, feats.shape[1])
+    return feats.masked_fill(~mask.unsqueeze(-1), 0.0)
+
+
 def masked_mean(feats, lens):
     """Mean over the frames of each clip.
 
@@ -65,5 +71,4 @@ def masked_mean(feats, lens):
     torch.Tensor
         Shape [B, D].
     """
-    mask = frame_mask(lens, feats.shape[1]).unsqueeze(-1)
-    return feats.masked_fill(~mask, 0.0).sum(dim=1) / lens[:, None]
+    return zero_padding(feats, lens).sum(dim=1) / lens[:, None]

@@ -29,9 +29,12 @@ def quiet_transformers():
 
 
 def first_line(error):
-    """The first line of an exception's message, or the name of its class."""
+    """The first line of an exception's message, or the name of its class.
+
+    Without the full stop: it stands within a sentence.
+    """
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def read_config(source, known):

@@ -15,15 +15,9 @@ import torch
 import torch.nn.functional as F
 from transformers.masking_utils import create_bidirectional_mask
 
-from ser_mtl_modules.lobes.masking import frame_mask
+from ser_mtl_modules.lobes.masking import frame_mask, zero_padding
 
 logger = logging.getLogger(__name__)
-
-
-def zero_padding(feats, lens):
-    """Feats [B, T, D] with zeros from frame lens [B] on."""
-    mask = frame_mask(lens, feats.shape[1])
-    return feats.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
 def normalize_waves(wavs, n_samples):

@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from transformers import WhisperFeatureExtractor
 from transformers.masking_utils import create_bidirectional_mask
 
-from ser_mtl_modules.lobes.masking import frame_mask
-from ser_mtl_modules.lobes.wave_transformers import zero_padding
+from ser_mtl_modules.lobes.masking import frame_mask, zero_padding
 
 
 class LogMels(torch.nn.Module):

@@ -98,6 +98,12 @@ class SERBrain(sb.Brain):
         self.seed = seed
         self.n_epochs = n_epochs
         self.learning_rates = learning_rates or {}
+        for name in self.learning_rates:
+            if name not in self.modules:
+                raise SerMtlError(
+                    f"learning_rates: no module '{name}'. "
+                    + nearest(name, self.modules)
+                )
         self.schedule = schedule
         self.max_nonfinite = max_nonfinite
         self.average = WeightAverage(self.modules, average_decay)
@@ -185,12 +191,6 @@ class SERBrain(sb.Brain):
 
     def init_optimizers(self):
         """One optimizer; modules with a rate of their own are its groups."""
-        for name in self.learning_rates:
-            if name not in self.modules:
-                raise SerMtlError(
-                    f"learning_rates: no module '{name}'. "
-                    + nearest(name, self.modules)
-                )
         common, groups = [], []
         for name, module in self.modules.items():
             trained = [p for p in module.parameters() if p.requires_grad]
@@ -356,6 +356,7 @@ class SERBrain(sb.Brain):
 
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Loads the best epoch; an untrained model is never scored."""
+        whole = self.history, self.seconds, self.n_nonfinite
         found = self.checkpointer.recover_if_possible(importance_key=best)
         if found is None or "score" not in found.meta:
             raise SerMtlError(
@@ -363,6 +364,8 @@ class SERBrain(sb.Brain):
                 "finished, so there is nothing to evaluate. Train first."
             )
         self.best_epoch = found.meta["epoch"]
+        if whole[0]:  # of all epochs, not of those up to the best one
+            self.history, self.seconds, self.n_nonfinite = whole
 
     @contextlib.contextmanager
     def evaluating(self):

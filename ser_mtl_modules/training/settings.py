@@ -15,6 +15,9 @@ def override(yaml_file, overrides):
     HyperPyYAML merges a mapping into the one that is there and keeps the old
     tag, so that ``--fusion='!name:Other {size: 3}'`` would silently build the
     old class. Here a value that has a tag of its own replaces what was there.
+    A mapping without one changes keys that are there and adds none, as a
+    misspelt one would do nothing; ``!new:builtins.dict {...}`` is one that
+    replaces it.
 
     Arguments
     ---------
@@ -44,7 +47,13 @@ def override(yaml_file, overrides):
 
 def _override(tree, key, value, where):
     if key not in tree:
-        raise SerMtlError(f"{where}: no such key. {nearest(key, tree)}")
+        message = f"{where}: no such key '{key}'. {nearest(key, tree)}"
+        if not (_tag(tree) or where.endswith(f"--{key}")):
+            # neither the YAML itself nor an object's arguments
+            message += (
+                f" A mapping of other keys: !new:builtins.dict {{{key}: ...}}"
+            )
+        raise SerMtlError(message)
     if (
         isinstance(value, dict)
         and not _tag(value)

@@ -1,7 +1,12 @@
+import re
+
 import pytest
 import torch
+from hyperpyyaml import load_hyperpyyaml
 
-from ser_mtl_modules.augment.waves import SpeedAndNoise
+from ser_mtl_modules.augment.mixup import Mixup, NoMixup
+from ser_mtl_modules.augment.waves import NoAugment, SpeedAndNoise
+from ser_mtl_modules.errors import SerMtlError
 
 N = 160_000  # long, so that noise and clip are all but orthogonal
 
@@ -99,3 +104,16 @@ def test_faster_speech_has_higher_tones():
     fast = SpeedAndNoise(speeds=[110])(tone, torch.ones(1))[0]
     peak = torch.fft.rfft(fast).abs().argmax().item()
     assert peak * 16000 / len(fast) == pytest.approx(1100, abs=2)
+
+
+@pytest.mark.parametrize(
+    "change, instead",
+    [(SpeedAndNoise(), NoAugment), (Mixup(prob=1.0), NoMixup)],
+)
+def test_stored_levels_are_refused_with_what_to_put_instead(change, instead):
+    levels = torch.randn(2, 5, 3, 4).half()  # [B, T, L, D]
+    with pytest.raises(SerMtlError, match="CachedLevels.*views") as error:
+        change(levels, torch.ones(2))
+    name = re.search("--(?:augment|mixup)='(.*?)'", str(error.value))[1]
+    made = load_hyperpyyaml(f"change: {name}")["change"]
+    assert type(made) is instead

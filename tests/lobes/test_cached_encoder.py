@@ -1,12 +1,15 @@
 from functools import partial
 
+import pytest
 import torch
 from fake_encoders import FakeEncoder
+from tiny_models import MODELS
 
 from ser_mtl_modules.augment.levels import DropSpans
 from ser_mtl_modules.dataio.datasets import Waves
 from ser_mtl_modules.dataio.feature_cache import CachedLevels
 from ser_mtl_modules.lobes.cached_encoder import CachedEncoder
+from ser_mtl_modules.lobes.encoders import PretrainedEncoder
 from ser_mtl_modules.training.averaging import WeightAverage
 
 STORED = torch.randn(3, 10, 2, 6).half()  # [B, T, L0, D]
@@ -26,7 +29,8 @@ def test_the_trained_part_is_held_and_the_frozen_one_is_not(tmp_path):
     ]
     assert all(p.requires_grad for p in encoder.parameters())
     average = WeightAverage(encoder, 0.5)
-    assert len(list(average.buffers())) == 1 + 2
+    n_averaged = sum(b.numel() for b in average.buffers()) - 1  # the count
+    assert n_averaged == sum(p.numel() for p in encoder.parameters())
 
 
 def test_the_trained_part_learns_and_is_loaded(tmp_path):
@@ -84,3 +88,27 @@ def test_the_mask_leaves_what_is_stored_as_it_is(tmp_path):
     mask = DropSpans(longest=1.0, longest_dim=1.0)
     partly_trained(tmp_path, mask=mask).train()(STORED, LENS)
     assert torch.equal(STORED, before)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_gives_what_the_encoder_itself_would(tmp_path, tiny_models, name):
+    build = partial(PretrainedEncoder, tiny_models[name], freeze=1)
+    cached = CachedEncoder(CachedLevels(build, Waves(), tmp_path)).eval()
+    wavs = 0.1 * torch.randn(2, 8000, generator=torch.manual_seed(0))
+    wav_lens = torch.tensor([1.0, 0.4])
+    itself = build().eval()
+    expected, expected_lens = itself(wavs, wav_lens)
+    stored, lens = itself.frozen(wavs, wav_lens)  # [L0, B, T, D]
+    levels, lens = cached(
+        stored.permute(1, 2, 0, 3).half(), lens / stored.shape[2]
+    )
+    assert torch.equal(lens, expected_lens)
+    error = (levels - expected).norm() / expected.norm()
+    assert error < 5e-3  # half precision, through two layers
+    levels.sin().sum().backward()
+    trained = dict(cached.named_parameters())
+    n_trained = sum(p.requires_grad for p in itself.parameters())
+    assert len(trained) == n_trained
+    keys = {n for n in trained if n.endswith("k_proj.bias")}  # moves all alike
+    reached = {n for n, p in trained.items() if p.grad is not None}
+    assert reached | keys == set(trained)

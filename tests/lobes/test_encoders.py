@@ -8,95 +8,15 @@ import pytest
 import torch
 import transformers
 from hyperpyyaml import load_hyperpyyaml
+from tiny_models import MODELS
 
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.encoders import PretrainedEncoder
 
-SIZES = {
-    "hidden_size": 16,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embedding_groups": 2,
-    "initializer_range": 0.3,  # so that attention isn't all but uniform
-}
-POSITIONS = {"num_conv_pos_embeddings": 16}
-LARGE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
-WHISPER = {
-    "d_model": 16,
-    "encoder_layers": 3,
-    "encoder_attention_heads": 2,
-    "encoder_ffn_dim": 32,
-    "decoder_layers": 1,
-    "decoder_attention_heads": 2,
-    "decoder_ffn_dim": 8,
-    "vocab_size": 10,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "decoder_start_token_id": 1,
-    "max_source_positions": 100,  # 2 s, in place of 30
-    "init_std": 0.3,
-}
-
-
-def wave(kind, do_normalize, **changes):
-    """A random model's class, config and feature extractor."""
-    config = getattr(transformers, f"{kind}Config")(**{**SIZES, **changes})
-    return (
-        getattr(transformers, f"{kind}Model"),
-        config,
-        transformers.Wav2Vec2FeatureExtractor(do_normalize=do_normalize),
-    )
-
-
-def whisper():
-    """As `wave`."""
-    return (
-        transformers.WhisperModel,
-        transformers.WhisperConfig(**WHISPER),
-        transformers.WhisperFeatureExtractor(chunk_length=2),
-    )
-
-
-MODELS = {
-    "wavlm-base": wave("WavLM", False, **POSITIONS),
-    "wavlm-large": wave("WavLM", True, **POSITIONS, **LARGE),
-    "hubert-base": wave("Hubert", True, **POSITIONS),
-    "hubert-large": wave("Hubert", True, **POSITIONS, **LARGE),
-    "hubert-batch-norm": wave(
-        "Hubert", True, conv_pos_batch_norm=True, **POSITIONS
-    ),
-    "wav2vec2-base": wave("Wav2Vec2", True, **POSITIONS),
-    "wav2vec2-large": wave("Wav2Vec2", True, **POSITIONS, **LARGE),
-    "data2vec": wave("Data2VecAudio", True, conv_pos_kernel_size=19),
-    "data2vec-even": wave("Data2VecAudio", True, conv_pos_kernel_size=4),
-    "whisper": whisper(),
-}
 FAMILIES = ["wavlm-large", "hubert-base", "wav2vec2-large", "data2vec"]
 FAMILIES += ["wavlm-base", "whisper"]
 every_model = pytest.mark.parametrize("name", MODELS)
 every_family = pytest.mark.parametrize("name", FAMILIES)
-
-
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory):
-    """A folder for each of the models, as save_pretrained leaves it."""
-    root, made = tmp_path_factory.mktemp("models"), {}
-    for name, (kind, config, extractor) in MODELS.items():
-        torch.manual_seed(1)
-        model = kind(config)
-        for key, value in model.named_parameters():  # as if it were trained
-            if key.endswith("bias") or "norm" in key:
-                torch.nn.init.normal_(value, 0.5, 0.3)
-        for key, value in model.named_buffers():
-            if "running" in key:
-                torch.nn.init.uniform_(value, 0.5, 2.0)
-        made[name] = root / name
-        model.save_pretrained(made[name])
-        extractor.save_pretrained(made[name])
-    return made
 
 
 @pytest.fixture
@@ -138,9 +58,9 @@ def transformers_own(folder, clip):
 @every_model
 @pytest.mark.parametrize("n", [1, 399, 401, 1601, 5333])
 def test_a_clip_gets_the_same_alone_as_in_a_batch_six_times_as_long(
-    folders, clip, name, n
+    tiny_models, clip, name, n
 ):
-    encoder, clip = PretrainedEncoder(folders[name]).eval(), clip[-n:]
+    encoder, clip = PretrainedEncoder(tiny_models[name]).eval(), clip[-n:]
     alone, alone_lens = encoder(clip[None], torch.ones(1))
     levels, lens = encoder(*in_a_batch(clip, max(6 * n, 2000)))
     t = lens[0]
@@ -150,9 +70,12 @@ def test_a_clip_gets_the_same_alone_as_in_a_batch_six_times_as_long(
     assert not levels[:, 0, t:].any()
 
 
-def test_so_does_a_clip_that_is_loudest_where_it_ends(folders, clip):
+def test_so_does_a_clip_that_is_loudest_where_it_ends(tiny_models, clip):
     # the frame after Whisper's last one would see that best
-    encoder, clip = PretrainedEncoder(folders["whisper"], "all"), 1e-3 * clip
+    encoder, clip = (
+        PretrainedEncoder(tiny_models["whisper"], "all"),
+        1e-3 * clip,
+    )
     clip[-1] = 0.9
     alone, _ = encoder(clip[None], torch.ones(1))
     levels, lens = encoder(*in_a_batch(clip, 30_000))
@@ -162,10 +85,10 @@ def test_so_does_a_clip_that_is_loudest_where_it_ends(folders, clip):
 
 
 @every_model
-def test_gradients_see_no_padding_either(folders, clip, name):
+def test_gradients_see_no_padding_either(tiny_models, clip, name):
     grads = []
     for n in (6400, 25_000):
-        encoder = PretrainedEncoder(folders[name], freeze="none").eval()
+        encoder = PretrainedEncoder(tiny_models[name], freeze="none").eval()
         wavs, wav_lens = in_a_batch(clip, n)
         wavs.requires_grad_()
         levels, lens = encoder(wavs, wav_lens)
@@ -178,12 +101,12 @@ def test_gradients_see_no_padding_either(folders, clip, name):
 
 
 @every_model
-def test_levels_are_transformers_hidden_states(folders, clip, name):
+def test_levels_are_transformers_hidden_states(tiny_models, clip, name):
     encoder = PretrainedEncoder(
-        folders[name], pad_to_30s=name == "whisper"
+        tiny_models[name], pad_to_30s=name == "whisper"
     ).eval()
     levels, lens = encoder(clip[None], torch.ones(1))
-    hidden, last = transformers_own(folders[name], clip)
+    hidden, last = transformers_own(tiny_models[name], clip)
     assert levels.shape[0] == encoder.n_levels == len(hidden) == 4
     assert levels.shape[3] == encoder.output_size == 16
     assert (encoder.frame_rate, encoder.sample_rate) == (50.0, 16000)
@@ -193,23 +116,25 @@ def test_levels_are_transformers_hidden_states(folders, clip, name):
 
 
 @pytest.mark.parametrize("n", [1, 399, 400, 719, 720, 6399, 6400])
-def test_there_are_as_many_frames_as_the_strides_leave(folders, clip, n):
-    encoder = PretrainedEncoder(folders["wav2vec2-base"]).eval()
+def test_there_are_as_many_frames_as_the_strides_leave(tiny_models, clip, n):
+    encoder = PretrainedEncoder(tiny_models["wav2vec2-base"]).eval()
     levels, lens = encoder(clip[None, :n], torch.ones(1))
     assert lens.tolist() == [max(0, n - 400) // 320 + 1] == [levels.shape[2]]
 
 
 @pytest.mark.parametrize("n", [1, 159, 160, 479, 480, 6400])
 @pytest.mark.parametrize("pad_to_30s", [True, False])
-def test_whisper_has_a_frame_for_every_second_hop(folders, clip, n, pad_to_30s):
-    encoder = PretrainedEncoder(folders["whisper"], pad_to_30s=pad_to_30s)
+def test_whisper_has_a_frame_for_every_second_hop(
+    tiny_models, clip, n, pad_to_30s
+):
+    encoder = PretrainedEncoder(tiny_models["whisper"], pad_to_30s=pad_to_30s)
     levels, lens = encoder(clip[None, :n], torch.ones(1))
     assert lens.tolist() == [(max(1, n // 160) + 1) // 2] == [levels.shape[2]]
 
 
-def test_whispers_log_mels_are_its_feature_extractors(folders, clip):
+def test_whispers_log_mels_are_its_feature_extractors(tiny_models, clip):
     # noise without end: the loudest frame is not one that sees the clip's end
-    folder, clip = folders["whisper"], torch.cat([5 * clip, clip, clip])
+    folder, clip = tiny_models["whisper"], torch.cat([5 * clip, clip, clip])
     extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
     theirs = extractor(clip.numpy(), sampling_rate=16000, return_tensors="pt")
     logmels = PretrainedEncoder(folder).model.cnn.logmels
@@ -219,8 +144,8 @@ def test_whispers_log_mels_are_its_feature_extractors(folders, clip):
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
 
 
-def test_a_padded_whisper_is_the_same_in_a_batch(folders, clip):
-    encoder = PretrainedEncoder(folders["whisper"], "all", pad_to_30s=True)
+def test_a_padded_whisper_is_the_same_in_a_batch(tiny_models, clip):
+    encoder = PretrainedEncoder(tiny_models["whisper"], "all", pad_to_30s=True)
     alone, _ = encoder(clip[None], torch.ones(1))
     levels, lens = encoder(*in_a_batch(clip, 30_000))
     assert lens.tolist() == [20, 94]
@@ -228,8 +153,10 @@ def test_a_padded_whisper_is_the_same_in_a_batch(folders, clip):
     assert not levels[:, 0, 20:].any()
 
 
-def test_a_row_may_be_longer_than_whisper_hears_if_no_clip_is(folders, clip):
-    encoder = PretrainedEncoder(folders["whisper"]).eval()
+def test_a_row_may_be_longer_than_whisper_hears_if_no_clip_is(
+    tiny_models, clip
+):
+    encoder = PretrainedEncoder(tiny_models["whisper"]).eval()
     alone, _ = encoder(clip[None], torch.ones(1))
     wavs = torch.nn.functional.pad(clip[None], (0, 64_000 - 6400))
     levels, lens = encoder(wavs, torch.tensor([0.1]))
@@ -238,8 +165,8 @@ def test_a_row_may_be_longer_than_whisper_hears_if_no_clip_is(folders, clip):
 
 @every_model
 @pytest.mark.parametrize("n", [1, 200, 1600])
-def test_silence_and_short_clips_are_finite(folders, name, n):
-    encoder = PretrainedEncoder(folders[name], freeze="none").train()
+def test_silence_and_short_clips_are_finite(tiny_models, name, n):
+    encoder = PretrainedEncoder(tiny_models[name], freeze="none").train()
     for wavs in (torch.zeros(1, n), torch.ones(1, n)):
         levels, _ = encoder(wavs, torch.ones(1))
         levels.sum().backward()
@@ -249,9 +176,9 @@ def test_silence_and_short_clips_are_finite(folders, name, n):
 
 
 def test_waves_are_normalised_where_the_preprocessor_says_so(
-    folders, tmp_path, clip, caplog
+    tiny_models, tmp_path, clip, caplog
 ):
-    folder = shutil.copytree(folders["hubert-large"], tmp_path / "model")
+    folder = shutil.copytree(tiny_models["hubert-large"], tmp_path / "model")
     batch = torch.stack([clip, 4 * clip + 1]), torch.ones(2)
     settings = folder / "preprocessor_config.json"
 
@@ -268,8 +195,8 @@ def test_waves_are_normalised_where_the_preprocessor_says_so(
     assert "no preprocessor_config.json" in caplog.text
 
 
-def test_half_precision_on_disk_is_single_here(folders, tmp_path, clip):
-    model = transformers.AutoModel.from_pretrained(folders["whisper"])
+def test_half_precision_on_disk_is_single_here(tiny_models, tmp_path, clip):
+    model = transformers.AutoModel.from_pretrained(tiny_models["whisper"])
     model.half().save_pretrained(tmp_path)
     encoder = PretrainedEncoder(tmp_path)
     assert {p.dtype for p in encoder.parameters()} == {torch.float32}
@@ -277,14 +204,14 @@ def test_half_precision_on_disk_is_single_here(folders, tmp_path, clip):
 
 
 @every_model
-def test_bfloat16_is_as_close_as_transformers_own(folders, clip, name):
+def test_bfloat16_is_as_close_as_transformers_own(tiny_models, clip, name):
     encoder = PretrainedEncoder(
-        folders[name], freeze="none", pad_to_30s=name == "whisper"
+        tiny_models[name], freeze="none", pad_to_30s=name == "whisper"
     ).eval()
     exact, _ = encoder(clip[None], torch.ones(1))
     with torch.autocast("cpu", torch.bfloat16):
         levels, lens = encoder(clip[None], torch.ones(1))
-        hidden, _ = transformers_own(folders[name], clip)
+        hidden, _ = transformers_own(tiny_models[name], clip)
     levels.float().sum().backward()
     # some of these random models are far off, with any code
     for level, theirs, right in zip(levels[:-1], hidden, exact):
@@ -292,10 +219,10 @@ def test_bfloat16_is_as_close_as_transformers_own(folders, clip, name):
         assert error < 1.2 * (theirs[:, : lens[0]] - right).norm() + 0.1
 
 
-def test_attention_is_torchs_own_where_the_family_has_it(folders):
+def test_attention_is_torchs_own_where_the_family_has_it(tiny_models):
     kinds = {
         name: PretrainedEncoder(folder).model.config._attn_implementation
-        for name, folder in folders.items()
+        for name, folder in tiny_models.items()
     }
     wavlm = {name for name, kind in kinds.items() if kind != "sdpa"}
     assert wavlm == {"wavlm-base", "wavlm-large"}
@@ -306,9 +233,9 @@ def test_attention_is_torchs_own_where_the_family_has_it(folders):
 
 @every_model
 def test_frozen_is_without_gradient_and_dropout_also_in_training(
-    folders, clip, name
+    tiny_models, clip, name
 ):
-    encoder = PretrainedEncoder(folders[name], freeze="all").train()
+    encoder = PretrainedEncoder(tiny_models[name], freeze="all").train()
     batch = in_a_batch(clip, 9000)
     levels, lens = encoder(*batch)
     assert not levels.requires_grad
@@ -321,9 +248,9 @@ def test_frozen_is_without_gradient_and_dropout_also_in_training(
 @every_model
 @pytest.mark.parametrize("freeze", [0, 1, 2, "cnn", "none"])
 def test_gradient_reaches_all_that_is_trained_and_nothing_below(
-    folders, clip, name, freeze
+    tiny_models, clip, name, freeze
 ):
-    encoder = PretrainedEncoder(folders[name], freeze).train()
+    encoder = PretrainedEncoder(tiny_models[name], freeze).train()
     levels, lens = encoder(*in_a_batch(clip, 9000))
     levels.sin().sum().backward()
     trained = {n for n, p in encoder.named_parameters() if p.requires_grad}
@@ -348,10 +275,10 @@ def test_gradient_reaches_all_that_is_trained_and_nothing_below(
 @every_family
 @pytest.mark.parametrize("freeze", [0, 2])
 def test_the_upper_layers_go_on_from_the_frozen_ones(
-    folders, clip, name, freeze
+    tiny_models, clip, name, freeze
 ):
-    encoder = PretrainedEncoder(folders[name], freeze).eval()
-    whole = PretrainedEncoder(folders[name], "cnn").eval()
+    encoder = PretrainedEncoder(tiny_models[name], freeze).eval()
+    whole = PretrainedEncoder(tiny_models[name], "cnn").eval()
     batch = in_a_batch(clip, 9000)
     levels, lens = encoder.frozen(*batch)
     assert len(levels) == freeze + 1 and not levels.requires_grad
@@ -364,9 +291,9 @@ def test_the_upper_layers_go_on_from_the_frozen_ones(
 
 @every_family
 def test_trained_layers_keep_their_dropout_and_frozen_ones_do_not(
-    folders, clip, name
+    tiny_models, clip, name
 ):
-    encoder = PretrainedEncoder(folders[name], 1).train()
+    encoder = PretrainedEncoder(tiny_models[name], 1).train()
     for layer in encoder.model.layers:
         layer.dropout = 0.5 if name == "whisper" else torch.nn.Dropout(0.5)
     encoder.train()
@@ -378,12 +305,12 @@ def test_trained_layers_keep_their_dropout_and_frozen_ones_do_not(
 @every_family
 @pytest.mark.parametrize("freeze", [1, "none"])
 def test_gradient_checkpointing_changes_no_gradient(
-    folders, clip, name, freeze
+    tiny_models, clip, name, freeze
 ):
     grads = []
     for gradient_checkpointing in (False, True):
         encoder = PretrainedEncoder(
-            folders[name], freeze, gradient_checkpointing
+            tiny_models[name], freeze, gradient_checkpointing
         )
         torch.manual_seed(5)  # of the dropout, which is the same twice
         encoder(*in_a_batch(clip, 9000))[0].sin().sum().backward()
@@ -391,17 +318,20 @@ def test_gradient_checkpointing_changes_no_gradient(
     torch.testing.assert_close(*grads)
 
 
-def test_a_checksum_is_of_the_frozen_weights_and_of_nothing_else(folders):
-    encoder = PretrainedEncoder(folders["wav2vec2-base"], 1)
+def test_a_checksum_is_of_the_frozen_weights_and_of_nothing_else(tiny_models):
+    encoder = PretrainedEncoder(tiny_models["wav2vec2-base"], 1)
     checksum = encoder.checksum()
-    assert checksum == PretrainedEncoder(folders["wav2vec2-base"], 1).checksum()
+    assert (
+        checksum
+        == PretrainedEncoder(tiny_models["wav2vec2-base"], 1).checksum()
+    )
     others = {
         checksum,
-        PretrainedEncoder(folders["wav2vec2-base"], 2).checksum(),
-        PretrainedEncoder(folders["hubert-base"], 1).checksum(),
-        PretrainedEncoder(folders["whisper"], "all").checksum(),
+        PretrainedEncoder(tiny_models["wav2vec2-base"], 2).checksum(),
+        PretrainedEncoder(tiny_models["hubert-base"], 1).checksum(),
+        PretrainedEncoder(tiny_models["whisper"], "all").checksum(),
         PretrainedEncoder(
-            folders["whisper"], "all", pad_to_30s=True
+            tiny_models["whisper"], "all", pad_to_30s=True
         ).checksum(),
     }
     assert len(others) == 5
@@ -413,8 +343,8 @@ def test_a_checksum_is_of_the_frozen_weights_and_of_nothing_else(folders):
     assert encoder.checksum() != checksum
 
 
-def test_checkpoints_give_the_weights_back(folders, clip):
-    encoder = PretrainedEncoder(folders["wavlm-base"], 1)
+def test_checkpoints_give_the_weights_back(tiny_models, clip):
+    encoder = PretrainedEncoder(tiny_models["wavlm-base"], 1)
     other = copy.deepcopy(encoder)
     torch.nn.init.normal_(other.model.layers[2].attention.q_proj.weight)
     other.load_state_dict(encoder.state_dict())
@@ -427,9 +357,9 @@ def test_checkpoints_give_the_weights_back(folders, clip):
 
 
 @every_model
-def test_a_line_of_yaml_makes_any_of_them(folders, name, capfd):
+def test_a_line_of_yaml_makes_any_of_them(tiny_models, name, capfd):
     text = f"""
-ssl_hub: {folders[name]}
+ssl_hub: {tiny_models[name]}
 encoder: !new:ser_mtl_modules.lobes.encoders.PretrainedEncoder
     source: !ref <ssl_hub>
     freeze: all
@@ -461,7 +391,7 @@ def test_a_folder_that_is_not_there_or_holds_no_model_is_named(tmp_path):
         PretrainedEncoder(tmp_path)
 
 
-def test_code_beside_a_model_is_never_run(folders, tmp_path):
+def test_code_beside_a_model_is_never_run(tiny_models, tmp_path):
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
     (tmp_path / "config.json").write_text(
         '{"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config"}}'
@@ -470,8 +400,8 @@ def test_code_beside_a_model_is_never_run(folders, tmp_path):
         PretrainedEncoder(tmp_path)
 
 
-def test_missing_and_damaged_weights_are_errors(folders, tmp_path):
-    model = transformers.AutoModel.from_pretrained(folders["hubert-base"])
+def test_missing_and_damaged_weights_are_errors(tiny_models, tmp_path):
+    model = transformers.AutoModel.from_pretrained(tiny_models["hubert-base"])
     config = model.config
     config.save_pretrained(tmp_path)
     with pytest.raises(SerMtlError, match="weights can't be loaded"):
@@ -493,35 +423,37 @@ def test_missing_and_damaged_weights_are_errors(folders, tmp_path):
 
 
 @pytest.mark.parametrize("freeze", [3, -1, True, "CNN", None, 1.0])
-def test_an_unknown_freeze_is_answered_with_the_known_ones(folders, freeze):
+def test_an_unknown_freeze_is_answered_with_the_known_ones(tiny_models, freeze):
     with pytest.raises(SerMtlError, match="all, cnn, none.*3 layers.*0 to 2"):
-        PretrainedEncoder(folders["wavlm-base"], freeze)
+        PretrainedEncoder(tiny_models["wavlm-base"], freeze)
 
 
 @pytest.mark.parametrize("freeze", ["cnn", "none"])
-def test_without_a_frozen_level_there_is_nothing_to_keep(folders, clip, freeze):
-    encoder = PretrainedEncoder(folders["wavlm-base"], freeze)
+def test_without_a_frozen_level_there_is_nothing_to_keep(
+    tiny_models, clip, freeze
+):
+    encoder = PretrainedEncoder(tiny_models["wavlm-base"], freeze)
     with pytest.raises(SerMtlError, match="No level is frozen"):
         encoder.frozen(clip[None], torch.ones(1))
 
 
-def test_levels_of_another_setting_are_refused(folders, clip):
-    levels, lens = PretrainedEncoder(folders["wavlm-base"], 2).frozen(
+def test_levels_of_another_setting_are_refused(tiny_models, clip):
+    levels, lens = PretrainedEncoder(tiny_models["wavlm-base"], 2).frozen(
         clip[None], torch.ones(1)
     )
     with pytest.raises(SerMtlError, match="3 levels for freeze: 1"):
-        PretrainedEncoder(folders["wavlm-base"], 1).upper(levels, lens)
+        PretrainedEncoder(tiny_models["wavlm-base"], 1).upper(levels, lens)
 
 
-def test_thirty_seconds_are_for_whisper_and_not_for_a_part_of_it(folders):
+def test_thirty_seconds_are_for_whisper_and_not_for_a_part_of_it(tiny_models):
     with pytest.raises(SerMtlError, match="for Whisper"):
-        PretrainedEncoder(folders["wavlm-base"], pad_to_30s=True)
+        PretrainedEncoder(tiny_models["wavlm-base"], pad_to_30s=True)
     with pytest.raises(SerMtlError, match="don't go together"):
-        PretrainedEncoder(folders["whisper"], 1, pad_to_30s=True)
+        PretrainedEncoder(tiny_models["whisper"], 1, pad_to_30s=True)
 
 
-def test_a_clip_longer_than_whisper_hears_is_an_error(folders):
-    encoder = PretrainedEncoder(folders["whisper"])
+def test_a_clip_longer_than_whisper_hears_is_an_error(tiny_models):
+    encoder = PretrainedEncoder(tiny_models["whisper"])
     with pytest.raises(SerMtlError, match="2.5 s.*hears 2 s at most"):
         encoder(torch.randn(1, 40_000), torch.ones(1))
 

@@ -13,8 +13,8 @@ from ser_mtl_modules.training import settings
 def build(tmp_path):
     """A function that makes the Brain of a command line's flags."""
 
-    def build(*flags):
-        flags = arguments(tmp_path, tmp_path / "run", *flags)
+    def build(*flags, yaml="mtl_fbank.yaml"):
+        flags = arguments(tmp_path, tmp_path / "run", *flags, yaml=yaml)
         yaml, run_opts, overrides = sb.parse_arguments(flags)
         found = {
             "classes": ["calm", "sad"],

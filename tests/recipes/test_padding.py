@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tiny_models import MODELS
 
 
 def outputs(brain, wavs, wav_lens):
@@ -24,12 +25,8 @@ def outputs(brain, wavs, wav_lens):
     }
 
 
-@pytest.mark.parametrize("n", [1, 399, 1600, 5000, 16000])
-@pytest.mark.parametrize("fusion", ["Chain", "ParallelGates", "TaskTokens"])
-def test_every_output_is_the_same_alone_and_padded_six_times(build, n, fusion):
-    torch.manual_seed(0)
-    kind = f"!name:ser_mtl_modules.lobes.co_attention.{fusion}"
-    brain = build(f"--co_attention={kind}", "--feature_size=32")
+def assert_padding_changes_nothing(brain, n, atol):
+    """For a clip of n samples, padded to six times its length in a batch."""
     for module in brain.modules.modules():
         # as if trained: batch norms have seen something
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
@@ -44,5 +41,22 @@ def test_every_output_is_the_same_alone_and_padded_six_times(build, n, fusion):
     assert set(alone) == set(together)
     for name, output in alone.items():
         torch.testing.assert_close(
-            together[name], output, atol=1e-5, rtol=0, msg=name
+            together[name], output, atol=atol, rtol=0, msg=name
         )
+
+
+@pytest.mark.parametrize("n", [1, 399, 1600, 5000, 16000])
+@pytest.mark.parametrize("fusion", ["Chain", "ParallelGates", "TaskTokens"])
+def test_every_output_is_the_same_alone_and_padded_six_times(build, n, fusion):
+    torch.manual_seed(0)
+    kind = f"!name:ser_mtl_modules.lobes.co_attention.{fusion}"
+    brain = build(f"--co_attention={kind}", "--feature_size=32")
+    assert_padding_changes_nothing(brain, n, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_so_it_is_on_a_pre_trained_encoder(build, tiny_models, name):
+    torch.manual_seed(0)
+    brain = build(f"--ssl_hub={tiny_models[name]}", yaml="mtl.yaml")
+    for n in (399, 1600, 5000):  # six times as much is 2 s, Whisper's most
+        assert_padding_changes_nothing(brain, n, atol=1e-4)

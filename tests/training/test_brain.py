@@ -158,6 +158,26 @@ def test_evaluation_uses_the_average_and_training_goes_on_without(tmp_path):
     assert seen[0] != seen[1] and seen[2] != seen[3]
 
 
+def test_what_is_recorded_of_training_does_not_end_with_the_best_epoch(
+    tmp_path, monkeypatch
+):
+    def first(checkpoint):
+        return -checkpoint.meta["epoch"]
+
+    monkeypatch.setattr("ser_mtl_modules.training.brain.best", first)
+    brain, counter, train, valid = make(tmp_path)
+    brain.fit(counter, train, valid)
+    seconds = brain.seconds
+    brain.evaluate(valid)
+    assert brain.best_epoch == 1 and brain.seconds == seconds
+    assert [record["epoch"] for record in brain.history] == [1, 2, 3]
+    # and the weights are the best epoch's
+    assert brain.metrics == brain.history[0]["metrics"]
+    fresh, *_ = make(tmp_path)  # has but the checkpoint's record
+    fresh.evaluate(valid)
+    assert [record["epoch"] for record in fresh.history] == [1]
+
+
 def test_an_untrained_model_is_not_evaluated(tmp_path):
     brain, counter, train, valid = make(tmp_path)
     with pytest.raises(SerMtlError, match="Train first"):
@@ -199,6 +219,5 @@ def test_a_module_may_have_a_learning_rate_of_its_own(tmp_path):
 
 
 def test_a_learning_rate_of_no_module_is_an_error(tmp_path):
-    brain, *_ = make(tmp_path, rates={"task": 0.1})
     with pytest.raises(SerMtlError, match="Did you mean 'tasks'"):
-        brain.init_optimizers()
+        make(tmp_path, rates={"task": 0.1})

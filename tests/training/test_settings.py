@@ -49,6 +49,24 @@ def test_a_tag_replaces_the_object_and_its_arguments(yaml):
     assert dict(thing) == {"y": 1}
 
 
+def test_a_mapping_with_other_keys_is_made_as_the_error_says(yaml):
+    with pytest.raises(SerMtlError, match="no such key 'c'") as error:
+        override(yaml, "weights: {c: 1e-5}")
+    said = str(error.value)
+    replacement = said[said.index("!new:") :].replace("...", "1e-5")
+    weights = load(yaml, f"weights: {replacement}")["weights"]
+    assert weights == {"c": 1e-5}
+
+
+@pytest.mark.parametrize("overrides", ["sede: 2", "thing: {z: 2}"])
+def test_keys_of_the_yaml_and_arguments_of_an_object_are_what_they_are(
+    yaml, overrides
+):
+    with pytest.raises(SerMtlError) as error:
+        override(yaml, overrides)
+    assert "!new:" not in str(error.value)
+
+
 def test_references_follow_an_override(yaml):
     assert plain_settings(override(yaml, "given: 1\nseed: 7"))["folder"] == (
         "results/7"
