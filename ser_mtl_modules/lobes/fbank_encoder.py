@@ -192,7 +192,7 @@ class FbankEncoder(torch.nn.Module):
 
     Example
     -------
-    >>> encoder = FbankEncoder(size=16, channels=[4, 8], n_blocks=2)
+    >>> encoder = FbankEncoder(size=16, channels=[4, 8], n_blocks=2).eval()
     >>> levels, lens = encoder(torch.randn(2, 16000), torch.tensor([1.0, 0.5]))
     >>> levels.shape, lens.tolist()
     (torch.Size([3, 2, 26, 16]), [26, 13])
