@@ -45,7 +45,8 @@ def test_the_tasks_are_trained_and_scored(finished):
     finished, _ = finished
     assert set(scores(finished)) == {"emotion", "gender"}
     history = json.loads((finished / "history.json").read_text())
-    assert history[1]["train"]["emotion"] < history[0]["train"]["emotion"]
+    # on valid: in two epochs of train, what is dropped out decides
+    assert history[1]["valid"]["emotion"] < history[0]["valid"]["emotion"]
 
 
 def test_a_second_run_is_the_same_and_computes_nothing(finished, tiny_ravdess):
