@@ -322,8 +322,8 @@ class FbankEncoder(torch.nn.Module):
         with torch.autocast(wavs.device.type, enabled=False):
             feats, lens = self.features(wavs, wav_lens)
         if self.training:
-            # oneDNN makes kernels for each new shape, which takes as long as
-            # a step does; so there are a few shapes only
+            # oneDNN makes kernels for each new shape, which takes a good part
+            # of a step; so there are a few shapes only
             feats = F.pad(feats, (0, 0, 0, 0, 0, -feats.shape[1] % self.STEP))
         feats = feats.contiguous()  # channels last: convolutions are faster
         for conv in self.convs:
