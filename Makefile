@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: test lint install
+.PHONY: test lint demo install
 
 install: $(INSTALLED)
 
@@ -27,3 +27,6 @@ lint: $(INSTALLED)
 
 test: lint
 	$(BIN)/python -m pytest
+
+demo: $(INSTALLED)
+	$(BIN)/python -m ser_mtl_modules demo
