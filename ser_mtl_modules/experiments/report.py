@@ -275,10 +275,15 @@ def _refuse_to_mix(runs):
                 )
 
 
+def kept_overrides(overrides):
+    """Those that say what was done, not which run it was."""
+    return {k: v for k, v in overrides.items() if k not in BOOKKEEPING}
+
+
 def _settings(run):
-    overrides = run.results["overrides"]
-    kept = {k: v for k, v in overrides.items() if k not in BOOKKEEPING}
-    return Path(run.results["yaml"]).stem, kept
+    return Path(run.results["yaml"]).stem, kept_overrides(
+        run.results["overrides"]
+    )
 
 
 def _method(run):
