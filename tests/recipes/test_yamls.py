@@ -15,6 +15,7 @@ ENCODERS = {
     "encoder",
     "learning_rates",
     "lr",
+    "mixup",
     "number_of_epochs",
     "output_folder",
     "signal",
