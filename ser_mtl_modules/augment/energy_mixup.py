@@ -11,7 +11,7 @@ from ser_mtl_modules.augment.segments import draw_segments
 from ser_mtl_modules.augment.waves import check_waves
 from ser_mtl_modules.lobes.masking import frame_mask, relative_to_frames
 
-NO_MIXUP = "ser_mtl_modules.augment.mixup.NoMixup"
+PACKAGE = "ser_mtl_modules.augment"
 SILENCE = 1e-10  # mean square below which there is no ratio to be had
 
 
@@ -75,7 +75,7 @@ class EnergyAdaptiveMixup(torch.nn.Module):
     @torch.no_grad()
     def forward(self, wavs, wav_lens):
         """Mixes a batch; clips keep their lengths."""
-        check_waves(wavs, "mixup", NO_MIXUP)
+        check_waves(wavs, "mixup", f"{PACKAGE}.level_mixup.LevelMixup")
         n_samples = relative_to_frames(wav_lens, wavs.shape[1])
         segments = draw_segments(n_samples, self.prob)
         snr_db = torch.rand(len(wavs)) * (self.snr_high - self.snr_low)
@@ -115,7 +115,7 @@ class EnergyBasedMixup(torch.nn.Module):
     @torch.no_grad()
     def forward(self, wavs, wav_lens):
         """Mixes a batch; clips keep their lengths and their labels."""
-        check_waves(wavs, "mixup", NO_MIXUP)
+        check_waves(wavs, "mixup", f"{PACKAGE}.mixup.NoMixup")
         n_samples = relative_to_frames(wav_lens, wavs.shape[1])
         segments = draw_segments(n_samples, self.prob)
         snr_db = torch.randint(self.snr_low, self.snr_high + 1, (len(wavs),))

@@ -211,7 +211,10 @@ def test_energy_based_mixup_takes_whole_clips_energies_and_hard_labels(
         )
 
 
-@pytest.mark.parametrize("mix", [EnergyAdaptiveMixup, EnergyBasedMixup])
-def test_stored_levels_are_refused(mix):
-    with pytest.raises(SerMtlError, match="--mixup=.*NoMixup"):
+@pytest.mark.parametrize(
+    "mix, instead",
+    [(EnergyAdaptiveMixup, "LevelMixup"), (EnergyBasedMixup, "NoMixup")],
+)
+def test_stored_levels_are_refused_with_what_takes_them(mix, instead):
+    with pytest.raises(SerMtlError, match=f"--mixup=.*{instead}"):
         mix()(torch.randn(2, 9, 3, 4), torch.ones(2))

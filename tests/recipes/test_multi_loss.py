@@ -169,7 +169,7 @@ def test_another_mixup_is_one_override(command, yaml, mixup):
 
 def test_waves_mixup_on_stored_levels_is_named_with_what_to_write(command):
     mixup = "!new:ser_mtl_modules.augment.energy_mixup.EnergyAdaptiveMixup"
-    with pytest.raises(SerMtlError, match="--mixup=.*Mixup"):
+    with pytest.raises(SerMtlError, match="--mixup=.*LevelMixup"):
         train.main(command("mll_frozen.yaml", "waves", f"--mixup={mixup}"))
 
 
