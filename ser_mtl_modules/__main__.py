@@ -60,6 +60,39 @@ def report(
         print(as_json(content))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def sweep(
+    context: typer.Context,
+    yaml: Annotated[Path, typer.Argument(help="In a recipe's hparams.")],
+    folds: Annotated[
+        str | None, typer.Option(help="As 1,3; by default all of the card.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="As 1986,1987.")] = "1986",
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Gets the runs; by default results/YAML/CARD in the recipe."
+        ),
+    ] = None,
+):
+    """Folds and seeds of a recipe; all other options go to its train.py."""
+    from ser_mtl_modules.experiments.report import as_table, report_on
+    from ser_mtl_modules.experiments.sweep import Sweep, numbers
+
+    runs = Sweep(
+        yaml,
+        context.args,
+        seeds=numbers(seeds, "--seeds"),
+        folds=folds and folds.split(","),
+        output=output,
+    )
+    runs.execute(jobs)
+    rich.print(as_table(report_on([runs.root])))
+
+
 class SampleCorpus(str, enum.Enum):
     """Corpora that can be synthesised."""
 

@@ -57,7 +57,9 @@ SMALL = {  # by method; other encoders are as small as --ssl_hub
 }
 
 
-def arguments(data_folder, output_folder, *more, yaml="mtl_fbank.yaml"):
+def arguments(
+    data_folder, output_folder, *more, yaml="mtl_fbank.yaml", recipe=RECIPE
+):
     """A command line for a tiny training of a recipe."""
     flags = [
         f"--data_folder={data_folder}",
@@ -74,7 +76,7 @@ def arguments(data_folder, output_folder, *more, yaml="mtl_fbank.yaml"):
     ]
     last = {flag.split("=")[0]: flag for flag in flags}  # wins
     return [
-        str(RECIPE / "hparams" / yaml),
+        str(recipe / "hparams" / yaml),
         "--noprogressbar",
         *last.values(),
     ]

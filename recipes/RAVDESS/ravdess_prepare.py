@@ -20,6 +20,7 @@ Authors
 import re
 from pathlib import Path
 
+from ser_mtl_modules.dataio import corpus_files
 from ser_mtl_modules.dataio.download import Archive, fetch
 from ser_mtl_modules.dataio.manifest import (
     build_rows,
@@ -27,7 +28,7 @@ from ser_mtl_modules.dataio.manifest import (
     is_current,
     write_manifest,
 )
-from ser_mtl_modules.errors import SerMtlError, shortlist
+from ser_mtl_modules.errors import SerMtlError
 from speechbrain.utils.logger import get_logger
 
 logger = get_logger(__name__)
@@ -72,7 +73,6 @@ OWN_FIELDS = (
     "statement",
     "repetition",
 )
-SUFFIXES = (".wav", ".flac")
 ACTOR_FOLDER = re.compile(r"Actor_(\d\d)", re.ASCII)
 NAME = re.compile(r"\d\d(-\d\d){6}", re.ASCII)
 
@@ -106,7 +106,8 @@ def prepare(data_folder, manifest, skip_bad_audio=False):
     if is_current(manifest, **made_from):
         logger.info(f"{manifest} is up to date, nothing to prepare.")
         return
-    clips = read_names(files, data_folder)
+    clips = corpus_files.read_names(files, parse_name, data_folder, "RAVDESS")
+    check_complete(clips, data_folder)
     rows = build_rows(clips, data_folder, skip_bad_audio)
     write_manifest(manifest, rows, **made_from)
     logger.info(f"{manifest}: {len(rows)} utterances.")
@@ -136,19 +137,12 @@ def audio_files(data_folder):
     data_folder : Path
         Where to look, at any depth; hidden folders are left out.
 
-    Yields
-    ------
-    Path
+    Returns
+    -------
+    iterator of Path
         In the order of depth, then of names.
     """
-    paths = data_folder.glob("**/Actor_??/*")
-    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
-        hidden = any(
-            part.startswith((".", "__MACOSX"))
-            for part in path.relative_to(data_folder).parts
-        )
-        if not hidden and path.suffix.lower() in SUFFIXES:
-            yield path
+    return corpus_files.audio_files(data_folder, "**/Actor_??/*")
 
 
 def find_files(data_folder):
@@ -170,14 +164,10 @@ def find_files(data_folder):
             f"folder with RAVDESS' Actor_01 to Actor_24; --download=True makes "
             f"it and gets the corpus."
         )
-    found = {}
-    copies = []
-    # Of two copies, the one that lies less deep counts.
-    for path in audio_files(data_folder):
-        if path.stem in found:
-            copies.append(f"{path} (using {found[path.stem]})")
-        found.setdefault(path.stem, path)
-    if not found:
+    # Of two copies, the one that lies less deep counts: Kaggle's archive has
+    # all actors once more in a folder of it.
+    files = corpus_files.one_of_each_name(audio_files(data_folder))
+    if not files:
         raise SerMtlError(
             f"{data_folder}: RAVDESS is not here. Looked at any depth for "
             f"files such as Actor_01/03-01-01-01-01-01-01.wav (or .flac). "
@@ -185,41 +175,19 @@ def find_files(data_folder):
             f"https://zenodo.org/record/1188976 and give its folder as "
             f"--data_folder, or let --download=True do it."
         )
-    if copies:  # Kaggle's archive has all actors once more in a folder of it
-        logger.warning(
-            f"{len(copies)} files are there more than once; one of each name "
-            f"is used:\n{shortlist(copies, most=3)}"
-        )
-    return [found[stem] for stem in sorted(found)]
+    return files
 
 
-def read_names(files, data_folder):
-    """What the names of all files say.
+def check_complete(clips, data_folder):
+    """There is audio of every actor.
 
     Arguments
     ---------
-    files : list of Path
-        As `find_files` gives them.
+    clips : list of dict
+        As `parse_name` gives them.
     data_folder : Path
         For messages.
-
-    Returns
-    -------
-    list of dict
-        Columns of the manifest but those that take decoding.
     """
-    clips, wrong = [], []
-    for path in files:
-        try:
-            clips.append(parse_name(path))
-        except SerMtlError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise SerMtlError(
-            f"{len(wrong)} files below {data_folder} are not named as in "
-            f"RAVDESS:\n{shortlist(wrong)}\nRename them as they are in "
-            f"the archive, or remove what does not belong there."
-        )
     missing = sorted(set(FIELDS["actor"]) - {clip["actor"] for clip in clips})
     if missing:
         folders = ", ".join(f"Actor_{actor}" for actor in missing)
@@ -227,7 +195,6 @@ def read_names(files, data_folder):
             f"{data_folder}: no audio of {folders}; expected all of Actor_01 "
             f"to Actor_24. Unpack the archive again."
         )
-    return clips
 
 
 def parse_name(path):

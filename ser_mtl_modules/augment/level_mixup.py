@@ -21,9 +21,10 @@ class LevelMixup(torch.nn.Module):
         h~_t = (1 - e) h_i,t + e h_j,t
         lambda = l / L_i * e             the mean of the partner's share of frames
 
-    Levels have no energy that could be measured or added up, so r is a
-    convex weight here and nothing else: a loud partner does not mask the clip,
-    a silent one counts as a loud one, and the encoder never heard the mix.
+    Levels have no energy that could be measured or added up, so r is a convex
+    weight here and nothing else: a loud partner does not mask the clip, a
+    silent one counts as a loud one, and the encoder never heard the mix.
+    (`ManifoldMixup` mixes clips as a whole.)
 
     Arguments
     ---------

@@ -27,6 +27,7 @@ from ser_mtl_modules.training.results import (
     LOWER_IS_BETTER,
     differences,
     flat,
+    metrics_from_rows,
     read_run,
     scores_of,
 )
@@ -166,7 +167,9 @@ def row_of(runs):
         spread_over_seeds : of the mean over folds; absent with one seed
         n_runs : by ``task/metric``, in how many runs it could be computed
         pooled : UA, WA and macro_F1 of all folds' utterances together, as a
-        mean over seeds
+        mean over seeds; the same UA of other classifications as ``gender/UA``.
+        Where folds lack classes, as with one test speaker, this is the UA to
+        read: the mean over folds then has recalls of other classes in each
         interval : of the pooled UA, over speakers; absent with one speaker
         minutes : of a run, mean
     """
@@ -213,7 +216,22 @@ def _pooled(runs):
         matrix = sum(_counts(mine)[0].values())
         for name, statistic in POOLED.items():
             scores.setdefault(name, []).append(float(statistic(matrix)))
+        for name, value in flat(
+            metrics_from_rows(_rows_of_all(mine), mine[0].classes)
+        ):
+            if name.endswith("/UA") and name != "emotion/UA":
+                scores.setdefault(name, []).append(value)
     return {name: mean(values) for name, values in scores.items()}
+
+
+def _rows_of_all(runs):
+    """The rows of all runs, with the columns that every run has."""
+    columns = [
+        name
+        for name in next((row for run in runs for row in run.rows), {})
+        if all(name in row for run in runs for row in run.rows[:1])
+    ]
+    return [{c: row[c] for c in columns} for run in runs for row in run.rows]
 
 
 def _counts(runs):
@@ -275,10 +293,15 @@ def _refuse_to_mix(runs):
                 )
 
 
+def kept_overrides(overrides):
+    """Those that say what was done, not which run it was."""
+    return {k: v for k, v in overrides.items() if k not in BOOKKEEPING}
+
+
 def _settings(run):
-    overrides = run.results["overrides"]
-    kept = {k: v for k, v in overrides.items() if k not in BOOKKEEPING}
-    return Path(run.results["yaml"]).stem, kept
+    return Path(run.results["yaml"]).stem, kept_overrides(
+        run.results["overrides"]
+    )
 
 
 def _method(run):
@@ -388,6 +411,7 @@ def _columns(content):
         title = name.replace("/", " ")
         arrow = " ↓" if title.endswith(LOWER_IS_BETTER) else ""
         columns[title + arrow] = [_mean(r, name, spread=False) for r in rows]
+        columns[f"{title}, pooled"] = [_pooled_cell(r, name) for r in rows]
     columns["minutes a fold"] = [f"{row['minutes']:.1f}" for row in rows]
     columns["UA, difference"] = [_difference(row) for row in rows]
     return {name: cells for name, cells in columns.items() if any(cells)}
@@ -418,6 +442,8 @@ def _mean(row, name, spread=True):
 
 
 def _pooled_cell(row, metric):
+    if metric not in row["pooled"]:
+        return ""
     cell = f"{100 * row['pooled'][metric]:.2f}"
     if metric == "UA" and "interval" in row:
         low, high = row["interval"]

@@ -71,7 +71,15 @@ class CachedEncoder(torch.nn.Module):
         """
         n_frames = stored.shape[1]
         lens = relative_to_frames(relative_lens, n_frames)
-        levels = stored.permute(2, 0, 1, 3).float()  # [L0, B, T, D]
+        levels = stored.permute(2, 0, 1, 3)  # [L0, B, T, D]
+        # where nothing of the encoder is trained, one conversion instead of
+        # one for each task
+        kind = levels.device.type
+        autocast = torch.is_autocast_enabled(kind) and not self._whole
+        levels = levels.to(
+            torch.get_autocast_dtype(kind) if autocast else torch.float32,
+            memory_format=torch.contiguous_format,
+        )
         if self.training and self.mask is not None:
             levels = self.mask(levels, lens)
         padding = ~frame_mask(lens, n_frames).unsqueeze(-1)

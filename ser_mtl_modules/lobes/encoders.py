@@ -72,6 +72,10 @@ class PretrainedEncoder(torch.nn.Module):
         For Whisper: gives it 30 s, zeros after the clip, as it was trained,
         and returns the clip's own frames. Otherwise it gets the clip alone,
         which is several times cheaper.
+    level_norm : bool
+        Gives each frame of each level mean 0 and deviation 1, as layer norm
+        without weights does. Levels differ in scale (Whisper's a hundredfold),
+        and a mixture of them would be of the loudest alone.
 
     Example
     -------
@@ -101,6 +105,7 @@ class PretrainedEncoder(torch.nn.Module):
         freeze="cnn",
         gradient_checkpointing=False,
         pad_to_30s=False,
+        level_norm=False,
     ):
         super().__init__()
         self.model = load_transformer(source)
@@ -111,6 +116,7 @@ class PretrainedEncoder(torch.nn.Module):
         self.sample_rate = self.model.sample_rate  # Hz
         self.gradient_checkpointing = gradient_checkpointing
         self.pad_to_30s = pad_to_30s
+        self.level_norm = level_norm
         self.freeze = freeze
         self.n_frozen_levels = self._count_frozen_levels()
         self._check_padding()
@@ -189,6 +195,7 @@ class PretrainedEncoder(torch.nn.Module):
             self.n_frozen_levels,
             self.pad_to_30s,
             getattr(self.model.cnn, "normalize", None),  # Whisper has none
+            self.level_norm and self.freeze == "all",
         ]
         sha = hashlib.sha256(f"{settings}\n".encode())
         named = [*self.named_parameters(), *self.named_buffers()]
@@ -253,6 +260,14 @@ class PretrainedEncoder(torch.nn.Module):
             above = self._climb(hidden, lens, 0, n_levels - 1)
         return torch.stack([hidden, *above]), lens
 
+    def _finish(self, levels, lens):
+        """All levels as they are given away."""
+        if not self.level_norm:
+            return levels
+        levels = F.layer_norm(levels, levels.shape[-1:])
+        mask = frame_mask(lens, levels.shape[2])
+        return levels.masked_fill(~mask[..., None], 0.0)
+
     def _encode_clips(self, wavs, wav_lens, n_levels):
         """As `_encode`, of waves and relative lengths, padded if need be."""
         wavs, n_samples = self._clips(wavs, wav_lens)
@@ -282,14 +297,18 @@ class PretrainedEncoder(torch.nn.Module):
         -------
         tuple of torch.Tensor
             Levels [L0, B, T, D] and frames of each clip [B]: all levels for
-            ``freeze: all``, levels 0 to k for ``freeze: k``.
+            ``freeze: all``, as `forward` gives them; levels 0 to k for
+            ``freeze: k``, as the layers above need them.
         """
         if self.n_frozen_levels == 0:
             raise SerMtlError(
                 f"No level is frozen with freeze: {self.freeze}, so there is "
                 "nothing to keep. Choose freeze: all, or a number of layers."
             )
-        return self._encode_clips(wavs, wav_lens, self.n_frozen_levels)
+        levels, lens = self._encode_clips(wavs, wav_lens, self.n_frozen_levels)
+        if self.freeze == "all":
+            levels = self._finish(levels, lens)
+        return levels, lens
 
     def upper(self, levels, lens):
         """The trained layers, on top of what `frozen` gave.
@@ -316,7 +335,7 @@ class PretrainedEncoder(torch.nn.Module):
             return levels
         first, last = len(levels) - 1, self.n_levels - 1
         above = self._climb(levels[-1], lens, first, last)
-        return torch.cat([levels, torch.stack(above)])
+        return self._finish(torch.cat([levels, torch.stack(above)]), lens)
 
     def forward(self, wavs, wav_lens):
         """Encodes a batch of waves.
@@ -335,6 +354,7 @@ class PretrainedEncoder(torch.nn.Module):
             each clip [B].
         """
         if self.n_frozen_levels == 0:
-            return self._encode_clips(wavs, wav_lens, self.n_levels)
+            levels, lens = self._encode_clips(wavs, wav_lens, self.n_levels)
+            return self._finish(levels, lens), lens
         levels, lens = self.frozen(wavs, wav_lens)
         return self.upper(levels, lens), lens

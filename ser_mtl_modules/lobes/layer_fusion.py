@@ -54,7 +54,9 @@ class WeightedSum(torch.nn.Module):
         torch.Tensor
             Shape [B, T, d].
         """
-        mixed = torch.einsum("l,lbtd->btd", self.weights, levels)
+        # a vector times a matrix: several times faster than einsum here
+        weights = self.weights.to(levels.dtype)
+        mixed = (weights @ levels.flatten(1)).view(levels.shape[1:])
         feats = self.dropout(self.norm(self.project(mixed)))
         mask = frame_mask(lens, feats.shape[1]).unsqueeze(-1)
         return feats.masked_fill(~mask, 0.0)

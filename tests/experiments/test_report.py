@@ -167,6 +167,54 @@ def test_a_metric_that_a_fold_lacks_says_so(tmp_path):
     assert "100.00 (1 of 2 runs)" in as_markdown(content)
 
 
+def one_gender_a_fold(folder, genders, with_gender=lambda fold: True):
+    """Runs whose test sets have one gender each; gives all their rows."""
+    everything = []
+    for fold, gender in enumerate(genders, start=1):
+        rows = rows_of(fold, 1, 0.6)[: 24 - 6 * fold]  # of unequal size
+        generator = np.random.default_rng(fold)
+        for row in rows:
+            if with_gender(fold):
+                row["gender_target"] = row["gender"] = gender
+                row["gender_prediction"] = generator.choice(["F", "F", "M"])
+        make_run(folder / f"fold-{fold}", rows, fold=fold)
+        everything += rows
+    return everything
+
+
+def test_gender_is_pooled_where_a_fold_has_one_only(tmp_path):
+    everything = one_gender_a_fold(tmp_path, "MFM")
+    content = report_on([tmp_path])
+    (row,) = content["rows"]
+    pairs = [(r["gender_target"], r["gender_prediction"]) for r in everything]
+    expected = balanced_accuracy_score(*zip(*pairs))
+    assert row["pooled"]["gender/UA"] == pytest.approx(expected)
+    assert row["mean"]["gender/UA"] != pytest.approx(expected)
+    head, _, cells = as_markdown(content).splitlines()[:3]
+    at = head.split(" | ").index("gender UA, pooled")
+    assert cells.split(" | ")[at] == f"{100 * expected:.2f}"
+
+
+def test_what_some_runs_lack_is_not_pooled(tmp_path):
+    one_gender_a_fold(tmp_path, "MFM", with_gender=lambda fold: fold != 2)
+    content = report_on([tmp_path])
+    assert content["rows"][0]["pooled"].keys() == {"UA", "WA", "macro_F1"}
+    assert "gender UA, pooled" not in as_markdown(content)
+
+
+def test_a_class_that_a_fold_lacks_counts_when_pooled(tmp_path):
+    everything = []
+    for fold in (1, 2):
+        rows = rows_of(fold, 1, 0.6)
+        if fold == 2:
+            rows = [row for row in rows if row["target"] != "sad"]
+        make_run(tmp_path / f"fold-{fold}", rows, fold=fold)
+        everything += rows
+    (row,) = report_on([tmp_path])["rows"]
+    expected = balanced_accuracy_score(*labels(everything))
+    assert row["pooled"]["UA"] == pytest.approx(expected)
+
+
 def test_one_speaker_has_no_interval(tmp_path):
     make_run(tmp_path / "a", rows_of(1, 1, 0.6)[:12])
     make_run(tmp_path / "b", rows_of(1, 2, 0.6)[:12], seed=2)

@@ -1,6 +1,7 @@
 import copy
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import huggingface_hub
@@ -289,6 +290,26 @@ def test_the_upper_layers_go_on_from_the_frozen_ones(
     assert torch.equal(lens, expected_lens)
 
 
+@pytest.mark.parametrize("freeze", ["all", 1, "none"])
+def test_levels_normalised_are_all_of_one_scale(tiny_models, clip, freeze):
+    wavs = torch.stack([clip, clip.roll(1000)])
+    wav_lens = torch.tensor([1.0, 0.5])
+    build = partial(PretrainedEncoder, tiny_models["whisper"], freeze)
+    raw, lens = build().eval()(wavs, wav_lens)
+    encoder = build(level_norm=True).eval()
+    levels, _ = encoder(wavs, wav_lens)
+    for level, before in zip(levels, raw):
+        for i, n in enumerate(lens):
+            x = before[i, :n]
+            centred = x - x.mean(1, keepdim=True)
+            scale = (centred.square().mean(1, keepdim=True) + 1e-5).sqrt()
+            torch.testing.assert_close(level[i, :n], centred / scale)
+            assert not level[i, n:].any()
+    if freeze != "none":  # what a cache holds leads to the same
+        stored, lens = encoder.frozen(wavs, wav_lens)
+        torch.testing.assert_close(encoder.upper(stored, lens), levels)
+
+
 @every_family
 def test_trained_layers_keep_their_dropout_and_frozen_ones_do_not(
     tiny_models, clip, name
@@ -331,10 +352,13 @@ def test_a_checksum_is_of_the_frozen_weights_and_of_nothing_else(tiny_models):
         PretrainedEncoder(tiny_models["hubert-base"], 1).checksum(),
         PretrainedEncoder(tiny_models["whisper"], "all").checksum(),
         PretrainedEncoder(
+            tiny_models["whisper"], "all", level_norm=True
+        ).checksum(),
+        PretrainedEncoder(
             tiny_models["whisper"], "all", pad_to_30s=True
         ).checksum(),
     }
-    assert len(others) == 5
+    assert len(others) == 6
     with torch.no_grad():
         encoder.model.layers[1].layer_norm.bias += 1
     assert encoder.checksum() == checksum

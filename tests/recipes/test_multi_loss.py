@@ -144,6 +144,7 @@ def test_a_killed_run_ends_as_one_that_was_not(finished, command, monkeypatch):
 MIXUPS = {
     "mixup.NoMixup": ["mll_fbank.yaml", "mll_frozen.yaml"],
     "mixup.Mixup": ["mll_fbank.yaml"],
+    "manifold_mixup.ManifoldMixup": ["mll_frozen.yaml"],
     "label_adaptive_mixup.LabelAdaptiveMixup": ["mll_fbank.yaml"],
     "energy_mixup.EnergyBasedMixup": ["mll_fbank.yaml"],
 }

@@ -115,6 +115,15 @@ def test_each_task_has_its_metrics(rows):
     assert metrics["asr"] == {"WER": word_error_rate(*texts)}
 
 
+def test_one_speaker_has_no_eer_and_one_gender_its_recall(rows):
+    for row in rows:
+        row.update(speaker="a", gender_target="F")
+    metrics = metrics_from_rows(rows, CLASSES)
+    assert set(metrics) == {"emotion", "gender", "asr"}
+    right = [row["gender_prediction"] == "F" for row in rows]
+    assert metrics["gender"]["UA"] == pytest.approx(sum(right) / len(right))
+
+
 def test_order_of_rows_does_not_matter(rows):
     metrics = metrics_from_rows(rows, CLASSES)
     assert metrics_from_rows(rows[::-1], CLASSES) == metrics

@@ -1,0 +1,107 @@
+"""The audio files of a corpus, one of each name, and what the names say."""
+
+from ser_mtl_modules.errors import SerMtlError, shortlist
+from speechbrain.utils.logger import get_logger
+
+logger = get_logger(__name__)
+
+SUFFIXES = (".wav", ".flac")
+
+
+def audio_files(data_folder, pattern):
+    """All audio that fits a pattern, copies too.
+
+    Arguments
+    ---------
+    data_folder : Path
+        Where to look; hidden folders and files are left out.
+    pattern : str
+        As for ``Path.glob``, below the data folder.
+
+    Yields
+    ------
+    Path
+        In the order of depth, then of names.
+    """
+    paths = data_folder.glob(pattern)
+    for path in sorted(paths, key=lambda path: (len(path.parts), path)):
+        hidden = any(
+            part.startswith((".", "__MACOSX"))
+            for part in path.relative_to(data_folder).parts
+        )
+        if not hidden and path.suffix.lower() in SUFFIXES:
+            yield path
+
+
+def one_of_each_name(paths):
+    """Leaves out copies, and says so: archives hold folders twice.
+
+    Arguments
+    ---------
+    paths : iterable of Path
+        Of files that have the same name, suffix aside, the first one counts.
+
+    Returns
+    -------
+    list of Path
+        Sorted by name.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> paths = [Path("wav/b.wav"), Path("wav/a.wav"), Path("copy/wav/b.wav")]
+    >>> [path.as_posix() for path in one_of_each_name(paths)]
+    ['wav/a.wav', 'wav/b.wav']
+    """
+    found = {}
+    copies = []
+    for path in paths:
+        if path.stem in found:
+            copies.append(f"{path} (using {found[path.stem]})")
+        found.setdefault(path.stem, path)
+    if copies:
+        logger.warning(
+            f"{len(copies)} files are there more than once; one of each name "
+            f"is used:\n{shortlist(copies, most=3)}"
+        )
+    return [found[stem] for stem in sorted(found)]
+
+
+def read_names(files, parse_name, data_folder, corpus):
+    """What the names of all files say.
+
+    Arguments
+    ---------
+    files : list of Path
+        Of utterances.
+    parse_name : callable
+        From a path to columns of the manifest; raises a `SerMtlError` where
+        the corpus has no such name.
+    data_folder : Path
+        For messages.
+    corpus : str
+        For messages.
+
+    Returns
+    -------
+    list of dict
+        What ``parse_name`` gave, in the order of the files.
+
+    Raises
+    ------
+    SerMtlError
+        With all names that are wrong.
+    """
+    clips, wrong = [], []
+    for path in files:
+        try:
+            clips.append(parse_name(path))
+        except SerMtlError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise SerMtlError(
+            f"{len(wrong)} files below {data_folder} are not named as in "
+            f"{corpus}:\n{shortlist(wrong)}\nRename them as they are in "
+            f"the archive, or remove what does not belong there."
+        )
+    return clips

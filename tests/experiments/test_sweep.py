@@ -1,0 +1,185 @@
+"""Sweeps, with a train.py that takes no time."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ser_mtl_modules.dataio.cards import load_card
+from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.experiments.sweep import OUTPUT, Sweep
+
+ROOT = Path(__file__).parents[2]
+PROTOCOLS = ROOT / "recipes" / "RAVDESS" / "protocols.yaml"
+YAML = """
+card: ravdess-6fold-consecutive
+fold: 1
+seed: 1
+output_folder: results
+lr: 0.1
+naps: 0
+breaks: none
+"""
+# writes what a sweep reads, after each run's line in a common diary
+TRAIN = """
+import json, os, sys, time
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+words = dict(arg[2:].split("=", 1) for arg in sys.argv[2:])
+facts = {k: YAML(typ="safe").load(v) for k, v in words.items()}
+with open("diary", "a") as diary:
+    diary.write(f"{facts['fold']} {facts['seed']} {os.environ['OMP_NUM_THREADS']}\\n")
+time.sleep(float(facts.get("naps", 0)))
+if facts.get("breaks") == facts["fold"] and not Path("mended").exists():
+    sys.exit("out of paper")
+folder = Path(facts["output_folder"])
+(folder / "results.json").write_text(json.dumps({
+    "yaml": Path(sys.argv[1]).name,
+    "card": facts.get("card", "ravdess-6fold-consecutive"),
+    "checksums": {"card": Path("checksum").read_text()},
+    "overrides": facts,
+    "metrics": {"test": {"emotion": {"UA": 50 + int(facts["fold"])}}},
+}))
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    folder = tmp_path / "RAVDESS"
+    (folder / "hparams").mkdir(parents=True)
+    (folder / "hparams" / "fast.yaml").write_text(YAML)
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "protocols.yaml").write_text(PROTOCOLS.read_text())
+    card = load_card(PROTOCOLS, "ravdess-6fold-consecutive")
+    (folder / "checksum").write_text(card.checksum)
+    return folder
+
+
+def sweep(recipe, *flags, seeds=(1,), **settings):
+    yaml = recipe / "hparams" / "fast.yaml"
+    return Sweep(yaml, flags, seeds=seeds, **settings)
+
+
+def diary(recipe):
+    """Fold and seed of each run that was begun."""
+    lines = (recipe / "diary").read_text().splitlines()
+    return sorted(tuple(map(int, line.split()[:2])) for line in lines)
+
+
+def everything(folds, seeds):
+    return sorted((fold, seed) for fold in folds for seed in seeds)
+
+
+def test_all_folds_with_all_seeds_where_a_report_finds_them(recipe):
+    runs = sweep(recipe, seeds=[1, 2])
+    runs.execute()
+    assert diary(recipe) == everything(range(1, 7), [1, 2])
+    found = sorted(runs.root.rglob("results.json"))
+    assert runs.root == recipe / "results/fast/ravdess-6fold-consecutive"
+    names = [str(f.parent.relative_to(runs.root)) for f in found]
+    assert names[:2] == ["fold-1/seed-1", "fold-1/seed-2"]
+    assert len(names) == 12
+
+
+def test_what_is_finished_is_not_run_again(recipe):
+    sweep(recipe, folds=["2", "5"]).execute()
+    sweep(recipe, folds=["5", "2", "1"], seeds=[1, 3]).execute()
+    assert diary(recipe) == everything([1, 2, 5], [1, 3])
+
+
+def test_a_failed_run_stops_no_other_and_only_it_is_tried_again(recipe):
+    with pytest.raises(SerMtlError, match="1 of 6 runs failed") as error:
+        sweep(recipe, "--breaks=3").execute(jobs=2)
+    assert "out of paper" in str(error.value)
+    assert f"fold-3/seed-1/{OUTPUT}" in str(error.value)
+    (recipe / "mended").touch()
+    runs = sweep(recipe, "--breaks=3")
+    runs.execute()
+    assert diary(recipe) == sorted([*everything(range(1, 7), [1]), (3, 1)])
+    assert [run.score() for run in runs.runs] == [51, 52, 53, 54, 55, 56]
+
+
+def test_jobs_share_the_cores_and_the_time(recipe, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    begin = time.perf_counter()
+    sweep(recipe, "--naps=1", folds=["1", "2", "3", "4"]).execute(jobs=4)
+    assert time.perf_counter() - begin < 3
+    lines = (recipe / "diary").read_text().splitlines()
+    share = str(max(1, os.cpu_count() // 4))
+    assert [line.split()[2] for line in lines] == [share] * 4
+
+
+def test_runs_of_another_experiment_are_not_counted(recipe):
+    sweep(recipe, "--lr=0.2", folds=["1"], output=recipe / "out").execute()
+    with pytest.raises(SerMtlError, match="another overrides.*0.2.*--output"):
+        sweep(recipe, "--lr=0.3", folds=["1"], output=recipe / "out")
+    # where the data lies changes no score
+    results = recipe / "out/fold-1/seed-1/results.json"
+    content = json.loads(results.read_text())
+    content["overrides"] = {"lr": 0.2, "data_folder": "/elsewhere"}
+    results.write_text(json.dumps(content))
+    sweep(recipe, "--lr=0.2", folds=["1"], output=recipe / "out")
+    content["checksums"]["card"] = "of an older card"
+    results.write_text(json.dumps(content))
+    with pytest.raises(SerMtlError, match="card's content"):
+        sweep(recipe, "--lr=0.2", folds=["1"], output=recipe / "out")
+
+
+def test_a_mistake_is_told_before_anything_runs(recipe):
+    for flags, settings, expected in [
+        (["--lrr=1"], {}, "no such key 'lrr'.*'lr'"),
+        (["--fold=2"], {}, "--fold is set by the sweep"),
+        ([], {"folds": ["7"]}, "no fold 7 in ravdess-6fold-consecutive"),
+    ]:
+        with pytest.raises(SerMtlError, match=expected):
+            sweep(recipe, *flags, **settings)
+    with pytest.raises(SerMtlError, match="no train.py in"):
+        Sweep(recipe.parent / "nowhere/x.yaml", [], seeds=[1])
+    with pytest.raises(SerMtlError, match="no such file"):
+        Sweep(recipe / "hparams" / "slow.yaml", [], seeds=[1])
+    assert not (recipe / "diary").exists()
+
+
+def test_a_killed_sweep_goes_on_and_none_joins_runs_it_left(recipe):
+    code = (
+        "import sys; from ser_mtl_modules.experiments.sweep import Sweep; "
+        "Sweep(sys.argv[1], ['--naps=1.5'], seeds=[1]).execute()"
+    )
+    yaml = recipe / "hparams" / "fast.yaml"
+    process = subprocess.Popen([sys.executable, "-c", code, yaml])
+    while not (recipe / "diary").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    # its run lives on
+    with pytest.raises(SerMtlError, match="another sweep is at work"):
+        sweep(recipe, "--naps=1.5").execute()
+    time.sleep(2)
+    (recipe / "diary").unlink()
+    yaml.write_text(YAML)
+    runs = sweep(recipe, "--naps=1.5")
+    begun = [run for run in runs.runs if run.score() is not None]
+    assert [run.fold for run in begun] == ["1"]
+    runs.execute(jobs=6)
+    assert diary(recipe) == everything(range(2, 7), [1])
+
+
+def test_a_terminal_gets_a_table_and_a_file_lines(recipe):
+    runs = sweep(recipe, folds=["1", "2"], seeds=[1, 2])
+    terminal = Console(force_terminal=True, width=80, record=True)
+    with terminal.capture() as shown:
+        runs.execute(console=terminal)
+    assert "seed 2" in shown.get() and "52.00" in shown.get()
+    again = sweep(recipe, folds=["1", "2", "3"])
+    plain = Console(width=80)
+    with plain.capture() as shown:
+        again.execute(console=plain)
+    assert shown.get() == "fold 3, seed 1: 53.00\n"
