@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Recipe for multi-task speech emotion recognition.
+"""Recipe for multi-task and multi-loss speech emotion recognition.
 
 An encoder serves the emotion task and auxiliary ones (gender, speaker,
-transcript); each task weighs the encoder's levels for itself, and emotion sees
-the others through co-attention. This file is the same for all corpora; what a
-method is made of stands in its YAML.
+transcript) where there are any; each task weighs the encoder's levels for
+itself, and emotion sees the others through co-attention. A task may be learned
+by several losses, of clips that may be mixed. This file is the same for all
+corpora; what a method is made of stands in its YAML.
 
 To run it, in a corpus's folder:
 > python train.py hparams/mtl_fbank.yaml --data_folder=/path/to/RAVDESS
 
-Papers: https://arxiv.org/abs/2508.17878 (multi-task, co-attention, SWFC).
+Papers: https://arxiv.org/abs/2508.17878 (multi-task, co-attention, SWFC) and
+https://arxiv.org/abs/2512.04551 (multi-loss, energy-adaptive mixup).
 
 Authors
  * The ser-mtl authors 2026
@@ -38,7 +40,10 @@ from ser_mtl_modules.dataio.download import download_corpus  # noqa: E402
 from ser_mtl_modules.dataio.manifest import read_manifest  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
-from ser_mtl_modules.losses.soft_targets import mix_targets  # noqa: E402
+from ser_mtl_modules.losses.soft_targets import (  # noqa: E402
+    main_class,
+    mix_targets,
+)
 from ser_mtl_modules.metrics.classification import confusion  # noqa: E402
 from ser_mtl_modules.training import figures, results, settings  # noqa: E402
 from ser_mtl_modules.training.attention import plot_attention  # noqa: E402
@@ -46,7 +51,7 @@ from ser_mtl_modules.training.brain import SERBrain  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-# Keys of the YAML that the fold's train set gives
+# Keys that the fold's train set gives, where the YAML has them
 FOUND = ("classes", "class_counts", "genders", "speakers")
 
 
@@ -95,16 +100,19 @@ class MultiTaskBrain(SERBrain):
         tasks = self.modules.tasks
         targets = {name: task.target(batch) for name, task in tasks.items()}
         main = next(iter(tasks))
-        losses = {
-            name: loss(predictions[main].embeddings, targets[main])
-            for name, loss in self.modules.embedding_losses.items()
-            if self.wants(name)
-        }
         if stage == sb.Stage.TRAIN:
             n_classes = len(self.hparams.classes)
             targets[main] = mix_targets(targets[main], self.shares, n_classes)
+        labels = main_class(targets[main])
+        losses = {
+            name: loss(predictions[main].embeddings, labels)
+            for name, loss in self.modules.embedding_losses.items()
+            if self.wants(name)
+        }
         for name, task in tasks.items():
-            losses[name] = task.loss(predictions[name], targets[name])
+            losses |= task.losses(
+                name, predictions[name], targets[name], self.wants
+            )
         return self.objective(losses, batch)
 
     def on_epoch_end(self, record):
@@ -208,6 +216,9 @@ def finish(brain, hparams, facts, test_clips):
             "best_epoch": brain.best_epoch,
             "seconds": round(brain.seconds, 1),
             "peak_memory_mb": round(brain.peak_memory_mb),
+            "loss_weights": {
+                term: brain.weight(term) for term in hparams["loss_weights"]
+            },
             "metrics": {
                 "valid": brain.history[brain.best_epoch - 1]["metrics"],
                 "test": brain.metrics,
@@ -231,7 +242,7 @@ def main(arguments):
         results.print_results(folder)
         return
     manifest, card, split = prepare(options, recipe)
-    found = {key: getattr(split, key) for key in FOUND}
+    found = {key: getattr(split, key) for key in FOUND if key in options}
     text = settings.override(
         hparams_file, {**settings.parse(overrides), **found}
     )
@@ -254,6 +265,9 @@ def main(arguments):
         schedule=hparams["schedule"],
         average_decay=hparams["average_decay"],
         max_nonfinite=hparams["max_nonfinite"],
+        # what most methods need not say
+        optimizers=hparams.get("optimizers"),
+        loss_balance=hparams.get("loss_balance"),
     )
     hparams["signal"].prepare(split, manifest.checksum, brain.device)
     data = loaders(brain, hparams, split)

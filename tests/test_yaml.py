@@ -21,6 +21,7 @@ def test_every_key_is_read(path):
             or f"!ref <{key}>" in text
             or re.search(rf"!ref .*<{key}>", text)
             or f'["{key}"]' in SCRIPT
+            or f'hparams.get("{key}")' in SCRIPT
             or f"hparams.{key}" in SCRIPT
             or f"modules.{key}" in SCRIPT
             or f'"{key}"' in found

@@ -47,8 +47,13 @@ def write_corpus(folder, takes=1, n_emotions=8, seconds=0.35):
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "RAVDESS"
-SMALL_ENCODER = {  # that of the others is as small as --ssl_hub
-    "mtl_fbank.yaml": ["--encoder={channels: [4, 4], n_blocks: 1, n_mels: 40}"]
+SMALL_FBANK = "--encoder={channels: [4, 4], n_blocks: 1, n_mels: 40}"
+SMALL = {  # by method; other encoders are as small as --ssl_hub
+    "mtl": [
+        "--emotion={hidden_size: 16}",
+        "--speaker={channels: [8, 8, 8, 8, 16], embedding_size: 16}",
+    ],
+    "mll": ["--embedding_size=8"],
 }
 
 
@@ -64,9 +69,8 @@ def arguments(
         "--number_of_epochs=2",
         "--max_batch_duration=6",
         "--feature_size=16",
-        *SMALL_ENCODER.get(yaml, []),
-        "--emotion={hidden_size: 16}",
-        "--speaker={channels: [8, 8, 8, 8, 16], embedding_size: 16}",
+        *([SMALL_FBANK] if "fbank" in yaml else []),
+        *SMALL[yaml[:3]],
         "--device=cpu",
         *more,
     ]

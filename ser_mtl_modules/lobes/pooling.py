@@ -1,15 +1,106 @@
 """From frames to one vector an utterance.
 
-A pooling is called as ``pool(feats [B, T, D], lens [B])``, and says in
-``attention``, of the same arguments, what each frame weighs [B, T].
+Every kind is made as ``Kind(input_size)``, and `Pooling` is the contract; one
+that looks at frames in the light of the others is in a file of its own,
+``frame_level_attention.py``.
 """
 
 import torch
 
-from ser_mtl_modules.lobes.masking import frame_mask
+from ser_mtl_modules.lobes.masking import frame_mask, masked_mean, zero_padding
 
 
-class AttentiveStatisticsPooling(torch.nn.Module):
+class Pooling(torch.nn.Module):
+    """What poolings have in common; padding takes part in none of them.
+
+    ``pool(feats [B, T, D], lens [B])`` gives [B, output_size]. It is
+    ``over(frames(feats, lens), lens)``: what is pooled, for those who want it,
+    too, and how. ``attention``, of the same arguments as ``pool``, says what
+    each frame weighs, [B, T]; each row sums to 1 and is 0 in padding.
+    """
+
+    def frames(self, feats, lens):
+        """The frames that are pooled, [B, T, D], zero in padding."""
+        return zero_padding(feats, lens)
+
+    def forward(self, feats, lens):
+        """Pools over the frames of each clip.
+
+        Arguments
+        ---------
+        feats : torch.Tensor
+            Shape [B, T, D].
+        lens : torch.Tensor
+            Frames of each clip, shape [B].
+
+        Returns
+        -------
+        torch.Tensor
+            Shape [B, output_size].
+        """
+        return self.over(self.frames(feats, lens), lens)
+
+
+class MeanPooling(Pooling):
+    """The mean over time.
+
+    Arguments
+    ---------
+    input_size : int
+        D of the frames.
+    """
+
+    def __init__(self, input_size):
+        super().__init__()
+        self.output_size = input_size
+
+    def over(self, frames, lens):
+        """Pools frames [B, T, D] to [B, D]."""
+        return masked_mean(frames.float(), lens)
+
+    def attention(self, feats, lens):
+        """Every frame weighs the same."""
+        return frame_mask(lens, feats.shape[1]) / lens[:, None]
+
+
+class MaxPooling(Pooling):
+    """The maximum over time of each dimension.
+
+    Arguments
+    ---------
+    input_size : int
+        D of the frames.
+
+    Example
+    -------
+    >>> pool = MaxPooling(2)
+    >>> feats = -torch.tensor([[[1.0, 4.0], [2.0, 3.0], [0.0, 0.0]]])
+    >>> pool(feats, torch.tensor([2])).tolist()  # the third is padding
+    [[-1.0, -3.0]]
+    """
+
+    def __init__(self, input_size):
+        super().__init__()
+        self.output_size = input_size
+
+    def over(self, frames, lens):
+        """Pools frames [B, T, D] to [B, D]."""
+        return self._without_padding(frames, lens).amax(dim=1)
+
+    def attention(self, feats, lens):
+        """The share of dimensions that have their maximum in a frame."""
+        first = self._without_padding(feats, lens).argmax(dim=1)  # [B, D]
+        counts = torch.zeros(feats.shape[:2], device=feats.device)
+        counts.scatter_add_(1, first, torch.ones_like(first, dtype=torch.float))
+        return counts / feats.shape[2]
+
+    @staticmethod
+    def _without_padding(frames, lens):
+        padding = ~frame_mask(lens, frames.shape[1])
+        return frames.float().masked_fill(padding[..., None], -torch.inf)
+
+
+class AttentiveStatisticsPooling(Pooling):
     """Weighted mean and standard deviation over time, weights by attention.
 
     Okabe et al., 2018 (https://arxiv.org/abs/1803.10963), in the form of the
@@ -56,30 +147,17 @@ class AttentiveStatisticsPooling(torch.nn.Module):
         padding = ~frame_mask(lens, feats.shape[1])
         return scores.masked_fill(padding, -torch.inf).softmax(dim=1)
 
-    def forward(self, feats, lens):
-        """Pools over the frames of each clip.
+    def over(self, frames, lens):
+        """Pools frames [B, T, D] to [B, 2 D].
 
-        Arguments
-        ---------
-        feats : torch.Tensor
-            Shape [B, T, D].
-        lens : torch.Tensor
-            Frames of each clip, shape [B].
-
-        Returns
-        -------
-        torch.Tensor
-            Shape [B, 2 D].
+        They have zeros in padding: it has weight 0, but 0 times infinity would
+        still be NaN, here and in the gradient of the scores.
         """
-        # padding has weight 0, but 0 times infinity would still be NaN, here
-        # and in the gradient of the scores
-        mask = frame_mask(lens, feats.shape[1]).unsqueeze(-1)
-        feats = feats.masked_fill(~mask, 0.0)
-        weights = self.attention(feats, lens).unsqueeze(-1)  # [B, T, 1]
-        feats = feats.float()
-        mean = (weights * feats).sum(dim=1)
+        weights = self.attention(frames, lens).unsqueeze(-1)  # [B, T, 1]
+        frames = frames.float()
+        mean = (weights * frames).sum(dim=1)
         # around the mean: the difference of two squares loses digits
-        variance = (weights * (feats - mean[:, None]) ** 2).sum(dim=1)
+        variance = (weights * (frames - mean[:, None]) ** 2).sum(dim=1)
         return torch.cat([mean, variance.clamp(min=1e-5).sqrt()], dim=1)
 
 

@@ -33,3 +33,28 @@ def mix_targets(labels, shares, n_classes):
     hard = F.one_hot(labels.clamp(min=0), n_classes).to(shares)
     whole = (shares @ (1 - known) == 0).to(shares)
     return (shares @ (hard * known[:, None])) * whole[:, None]
+
+
+def main_class(targets):
+    """The class that most of each clip belongs to.
+
+    Arguments
+    ---------
+    targets : torch.Tensor
+        Class indices, shape [B], which stay as they are; or distributions,
+        shape [B, C].
+
+    Returns
+    -------
+    torch.Tensor
+        Class indices, shape [B]; -1 where unknown.
+
+    Example
+    -------
+    >>> import torch
+    >>> main_class(torch.tensor([[0.3, 0.7], [0.0, 0.0]])).tolist()
+    [1, -1]
+    """
+    if targets.dim() == 1:
+        return targets
+    return targets.argmax(dim=1).where(targets.sum(dim=1) > 0, -1)

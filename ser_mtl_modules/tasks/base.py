@@ -54,6 +54,27 @@ class Task(torch.nn.Module):
         """
         raise NotImplementedError
 
+    def losses(self, name, prediction, target, wanted):
+        """The task's terms of the objective, by name.
+
+        Most tasks have one, which bears the task's name. Further ones are
+        computed only where they are wanted.
+
+        Arguments
+        ---------
+        name : str
+            Of the task.
+        prediction, target
+            As for `loss`.
+        wanted : callable
+            Says of a term's name whether it has a weight other than zero.
+
+        Returns
+        -------
+        dict of str to torch.Tensor
+        """
+        return {name: self.loss(prediction, target)}
+
     def describe(self, prediction, batch):
         """What is written down for every utterance of a batch.
 

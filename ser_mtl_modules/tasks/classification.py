@@ -94,9 +94,8 @@ class Classification(Task):
 
     def target(self, batch):
         """Class indices, shape [B]; -1 where the class is not among ours."""
-        index = {name: i for i, name in enumerate(self.classes)}
-        labels = [index.get(label, -1) for label in getattr(batch, self.label)]
-        return torch.tensor(labels, device=self.classify[-1].weight.device)
+        device = self.classify[-1].weight.device
+        return class_indices(getattr(batch, self.label), self.classes, device)
 
     def loss(self, prediction, target):
         """The criterion on the logits."""
@@ -104,15 +103,47 @@ class Classification(Task):
 
     def describe(self, prediction, batch):
         """Target, prediction, and the probability of every class."""
-        p = prediction.logits.float().softmax(dim=1).cpu()  # [B, C]
-        return [
-            {
-                f"{self.prefix}target": label,
-                f"{self.prefix}prediction": self.classes[row.argmax()],
-                **{
-                    f"{self.prefix}p_{name}": value
-                    for name, value in zip(self.classes, row.tolist())
-                },
-            }
-            for label, row in zip(getattr(batch, self.label), p)
-        ]
+        labels = getattr(batch, self.label)
+        return describe_classes(
+            prediction.logits, labels, self.classes, self.prefix
+        )
+
+
+def class_indices(labels, classes, device=None):
+    """Places of labels among the classes, shape [B]; -1 where there is none."""
+    index = {name: i for i, name in enumerate(classes)}
+    places = [index.get(label, -1) for label in labels]
+    return torch.tensor(places, device=device)
+
+
+def describe_classes(logits, labels, classes, prefix=""):
+    """Columns of ``predictions.csv`` for each utterance of a batch.
+
+    Arguments
+    ---------
+    logits : torch.Tensor
+        Shape [B, C].
+    labels : list of str
+        The targets; empty where unknown.
+    classes : list of str
+        C names.
+    prefix : str
+        Of the columns.
+
+    Returns
+    -------
+    list of dict
+        ``target``, ``prediction``, and ``p_<class>`` of every class.
+    """
+    p = logits.float().softmax(dim=1).cpu()  # [B, C]
+    return [
+        {
+            f"{prefix}target": label,
+            f"{prefix}prediction": classes[row.argmax()],
+            **{
+                f"{prefix}p_{name}": value
+                for name, value in zip(classes, row.tolist())
+            },
+        }
+        for label, row in zip(labels, p)
+    ]

@@ -12,6 +12,7 @@ from ser_mtl_modules.errors import SerMtlError, nearest
 from ser_mtl_modules.randomness import seed_everything
 from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.checkpoints import progress
+from ser_mtl_modules.training.loss_balance import Fixed
 from ser_mtl_modules.training.results import metrics_from_rows
 from ser_mtl_modules.training.schedule import constant
 from speechbrain.dataio.batch import PaddedBatch
@@ -68,6 +69,11 @@ class SERBrain(sb.Brain):
         encoder; the others have that of ``opt_class``.
     schedule : callable
         Factor on the learning rates, of progress in [0, 1].
+    optimizers : dict of str to callable, optional
+        Makes the optimizer of a module that has one of its own, by the
+        module's place in ``modules``, such as ``embedding_losses.center``.
+    loss_balance : object
+        Gives a factor for the weight of each term (``loss_balance.py``).
     average_decay : float
         Of `WeightAverage`.
     max_nonfinite : int
@@ -90,6 +96,8 @@ class SERBrain(sb.Brain):
         schedule=constant,
         average_decay=0.0,
         max_nonfinite=10,
+        optimizers=None,
+        loss_balance=None,
     ):
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
         self.loss_weights = loss_weights
@@ -104,8 +112,13 @@ class SERBrain(sb.Brain):
                     f"learning_rates: no module '{name}'. "
                     + nearest(name, self.modules)
                 )
+        self.own_optimizers = {
+            place: (self._module_at(place), make)
+            for place, make in (optimizers or {}).items()
+        }
         self.schedule = schedule
         self.max_nonfinite = max_nonfinite
+        self.loss_balance = loss_balance or Fixed()
         self.average = WeightAverage(self.modules, average_decay)
         self.average.to(self.device)
         self.checkpointer.add_recoverable("average", self.average)
@@ -115,6 +128,16 @@ class SERBrain(sb.Brain):
         self.history = []  # a record of every epoch
         self.loss_sums = {}  # of the stage at hand: {term: [sum, utterances]}
         self.rows = []  # of the stage at hand: a dict of every utterance
+
+    def _module_at(self, place):
+        """The module at a dotted place in ``modules``."""
+        modules = dict(self.modules.named_modules())
+        if place not in modules:
+            near = [p for p in modules if p and p.count(".") < 2]
+            raise SerMtlError(
+                f"optimizers: no module at '{place}'. " + nearest(place, near)
+            )
+        return modules[place]
 
     # ---- the objective
 
@@ -133,15 +156,19 @@ class SERBrain(sb.Brain):
         torch.Tensor
             A scalar.
         """
-        total = sum(
-            self.loss_weights[name] * loss for name, loss in losses.items()
-        )
+        if self.modules.training:
+            self.loss_balance.observe(losses)
+        total = sum(self.weight(name) * loss for name, loss in losses.items())
         self._terms = {
             name: loss.detach()
             for name, loss in [*losses.items(), ("loss", total)]
         }
         self._n_utterances = len(batch.id)
         return total
+
+    def weight(self, term):
+        """What a term of the objective is multiplied by."""
+        return self.loss_weights[term] * self.loss_balance.factor(term)
 
     def wants(self, term):
         """Whether a term of the objective has a weight other than zero."""
@@ -184,16 +211,28 @@ class SERBrain(sb.Brain):
         self._compile()
         self._wrap_distributed()
         self.init_optimizers()
-        for group in self.optimizer.param_groups:
+        for group in self.param_groups():
             group["initial_lr"] = group["lr"]
         self.checkpointer.recover_if_possible(importance_key=progress)
         self._tick = time.monotonic()
 
     def init_optimizers(self):
-        """One optimizer; modules with a rate of their own are its groups."""
+        """One optimizer; modules with a rate of their own are its groups.
+
+        What has an optimizer of its own is in none of these groups.
+        """
+        elsewhere = {
+            parameter
+            for module, _ in self.own_optimizers.values()
+            for parameter in module.parameters()
+        }
         common, groups = [], []
         for name, module in self.modules.items():
-            trained = [p for p in module.parameters() if p.requires_grad]
+            trained = [
+                p
+                for p in module.parameters()
+                if p.requires_grad and p not in elsewhere
+            ]
             if name not in self.learning_rates:
                 common += trained
             elif trained:
@@ -204,6 +243,15 @@ class SERBrain(sb.Brain):
         self.optimizer = self.opt_class(common)
         self.optimizers_dict = {"opt_class": self.optimizer}
         self.checkpointer.add_recoverable("optimizer", self.optimizer)
+        for place, (module, make) in self.own_optimizers.items():
+            own = make(list(module.parameters()))
+            self.optimizers_dict[place] = own
+            self.checkpointer.add_recoverable(f"optimizer of {place}", own)
+
+    def param_groups(self):
+        """Those of all optimizers."""
+        for optimizer in self.optimizers_dict.values():
+            yield from optimizer.param_groups
 
     def on_stage_start(self, stage, epoch=None):
         """Empties the sums; a resumed epoch keeps what it had summed."""
@@ -244,18 +292,30 @@ class SERBrain(sb.Brain):
         done = (
             self.epoch - 1 + self.step / len(self.train_sampler)
         ) / self.n_epochs
-        for group in self.optimizer.param_groups:
+        for group in self.param_groups():
             group["lr"] = group["initial_lr"] * self.schedule(done)
-        self.scaler.unscale_(self.optimizer)
+        # the scaler refuses an optimizer none of whose parameters took part
+        taking_part = [
+            optimizer
+            for optimizer in self.optimizers_dict.values()
+            if any(
+                p.grad is not None
+                for group in optimizer.param_groups
+                for p in group["params"]
+            )
+        ]
+        for optimizer in taking_part:
+            self.scaler.unscale_(optimizer)
         # over all groups: SpeechBrain's clips the first group alone
         parameters = [
-            p for group in self.optimizer.param_groups for p in group["params"]
+            p for group in self.param_groups() for p in group["params"]
         ]
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
         # with fp16 the scaler itself skips, and lowers its scale
         if not torch.isfinite(norm) and not self.scaler.is_enabled():
             return False
-        self.scaler.step(self.optimizer)
+        for optimizer in taking_part:
+            self.scaler.step(optimizer)
         self.scaler.update()
         self.zero_grad(set_to_none=True)
         self.optimizer_step += 1
@@ -396,12 +456,15 @@ class SERBrain(sb.Brain):
             "seconds": self.seconds,
             "history": self.history,
             "loss_sums": self.loss_sums,
+            "loss_balance": self.loss_balance.state_dict(),
         }
         torch.save(state, path)
 
     @mark_as_loader
     def _recover(self, path, end_of_epoch):
         state = torch.load(path, weights_only=True)
+        # checkpoints that were written before there was one have none
+        self.loss_balance.load_state_dict(state.pop("loss_balance", {}))
         if end_of_epoch:
             state["step"], state["loss_sums"] = 0, {}
         for name, value in state.items():

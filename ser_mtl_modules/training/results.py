@@ -201,6 +201,7 @@ def write_results(path, content):
         device : str
         epochs, best_epoch : int
         seconds, peak_memory_mb : float
+        loss_weights : dict by term, as calibrated (may be left out)
         metrics : by set (``valid``, ``test``) what `metrics_from_rows` gave;
         in the file they are percentages with two decimals
     """

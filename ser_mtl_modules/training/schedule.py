@@ -35,3 +35,33 @@ def warmup_cosine(progress, warmup=0.1):
     if progress < warmup:
         return progress / warmup
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def decay_by_epoch(progress, n_epochs, factor=0.875, warmup=0.0):
+    """Multiplied by the same factor after every epoch.
+
+    Arguments
+    ---------
+    progress : float
+        Share of training that is done, the step at hand included.
+    n_epochs : int
+        Of the whole training.
+    factor : float
+        Of an epoch to the one before.
+    warmup : float
+        Share of training in which the rate rises, on top of that.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Example
+    -------
+    >>> [decay_by_epoch(p / 8, 4, factor=0.5) for p in (1, 2, 3, 4, 8)]
+    [1.0, 1.0, 0.5, 0.5, 0.125]
+    """
+    # the last step of an epoch belongs to it, whatever rounding says
+    epochs_done = max(math.ceil(progress * n_epochs - 1e-9) - 1, 0)
+    rise = min(progress / warmup, 1.0) if warmup else 1.0
+    return rise * factor**epochs_done

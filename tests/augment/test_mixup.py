@@ -66,6 +66,18 @@ def test_the_same_seed_gives_the_same(batch):
     torch.testing.assert_close(*results, atol=0, rtol=0)
 
 
+def test_padding_takes_no_part(batch):
+    wavs, lens = batch
+    dirty = wavs.clone()
+    for row, length in zip(dirty, lens):
+        row[round(1000 * length.item()) :] = torch.nan
+    results = []
+    for content in (wavs, dirty):
+        torch.manual_seed(4)
+        results.append(Mixup(prob=1.0)(content, lens))
+    torch.testing.assert_close(*results, atol=0, rtol=0)
+
+
 def test_a_silent_clip_mixes_without_nan(batch):
     wavs, lens = batch
     wavs[2] = 0

@@ -102,3 +102,20 @@ def test_without_targets_loss_and_gradient_are_zero(targets):
 def test_an_unknown_weighting_is_refused_beside_the_known_ones():
     with pytest.raises(ValueError, match="balanced.*'inverse' or 'none'"):
         CrossEntropy(weighting="balanced")
+
+
+def test_focal_loss_of_soft_labels_equals_the_formula_written_as_loops(batch):
+    def reference(logits, soft):
+        total = 0.0
+        for row, target in zip(logits, soft):
+            for c in range(3):
+                p = row[c].exp() / row.exp().sum()
+                total = total - target[c] * (1 - p) ** 2 * p.log()
+        return total / len(logits)
+
+    logits, labels = batch
+    soft = 0.7 * F.one_hot(labels, 3) + 0.3 * F.one_hot(labels.roll(1), 3)
+    torch.testing.assert_close(
+        value_and_gradient(CrossEntropy(gamma=2.0), logits, soft),
+        value_and_gradient(reference, logits, soft),
+    )

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ser_mtl_modules.losses.soft_targets import mix_targets
+from ser_mtl_modules.losses.soft_targets import main_class, mix_targets
 
 
 @pytest.fixture
@@ -36,3 +36,10 @@ def test_a_clip_is_unknown_if_and_only_if_a_part_of_it_is():
     torch.testing.assert_close(
         mixed, torch.tensor([[0.7, 0.3], [0, 0], [0, 0]])
     )
+
+
+def test_the_main_class_is_the_greatest_share_and_unknown_stays_unknown():
+    soft = torch.tensor([[0.3, 0.7, 0], [0, 0, 0], [0, 0, 1.0]])
+    assert main_class(soft).tolist() == [1, -1, 2]
+    labels = torch.tensor([2, -1, 0])
+    assert main_class(labels) is labels

@@ -22,6 +22,9 @@ def build(tmp_path):
             "genders": ["F", "M"],
             "speakers": ["a", "b"],
         }
+        text = settings.override(yaml, overrides)
+        options = settings.plain_settings(text, later=found)
+        found = {key: found[key] for key in found if key in options}
         hparams = load_hyperpyyaml(
             settings.override(yaml, {**settings.parse(overrides), **found})
         )
@@ -36,6 +39,8 @@ def build(tmp_path):
             metric="UA",
             seed=1,
             n_epochs=1,
+            optimizers=hparams.get("optimizers"),
+            loss_balance=hparams.get("loss_balance"),
         )
 
     return build

@@ -9,8 +9,10 @@ import speechbrain as sb
 from ser_mtl_modules.dataio.batching import DurationBatchSampler
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.tasks.base import Task
+from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.brain import SERBrain, best
 from ser_mtl_modules.training.checkpoints import CrashSafeCheckpointer
+from ser_mtl_modules.training.loss_balance import Calibrated
 
 
 class Sign(Task):
@@ -221,3 +223,101 @@ def test_a_module_may_have_a_learning_rate_of_its_own(tmp_path):
 def test_a_learning_rate_of_no_module_is_an_error(tmp_path):
     with pytest.raises(SerMtlError, match="Did you mean 'tasks'"):
         make(tmp_path, rates={"task": 0.1})
+
+
+class Scale(torch.nn.Module):
+    """What is learned under an optimizer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.value = torch.nn.Parameter(torch.tensor(0.5))
+
+
+def with_scale(brain, optimizers):
+    """The same Brain with a module that has its own optimizer."""
+    brain.modules["more"] = torch.nn.ModuleDict({"scale": Scale()})
+    brain.average = WeightAverage(brain.modules, 0.0)
+    brain.own_optimizers = {
+        place: (brain._module_at(place), make)
+        for place, make in optimizers.items()
+    }
+    brain.init_optimizers()
+    for group in brain.param_groups():
+        group["initial_lr"] = group["lr"]
+    return brain.modules["more"]["scale"].value
+
+
+def test_a_module_may_have_an_optimizer_of_its_own(tmp_path):
+    brain, _, train, _ = make(tmp_path, opt=lambda p: torch.optim.SGD(p, 0.1))
+    brain.train_sampler = train.batch_sampler
+    brain.schedule = lambda progress: 0.5
+    value = with_scale(
+        brain, {"more.scale": lambda p: torch.optim.SGD(p, lr=3.0)}
+    )
+    (common,) = brain.optimizer.param_groups
+    assert all(p is not value for p in common["params"])
+    layer = brain.modules["tasks"]["emotion"].layer
+    weight, bias = layer.weight.item(), layer.bias.item()
+    for p in (value, layer.weight, layer.bias):
+        p.grad = torch.full_like(p, 0.01)
+    assert brain._step()
+    # each by its own rate, both of which the schedule halves
+    assert value.item() == pytest.approx(0.5 - 0.5 * 3.0 * 0.01)
+    assert layer.weight.item() == pytest.approx(weight - 0.5 * 0.1 * 0.01)
+    assert layer.bias.item() == pytest.approx(bias - 0.5 * 0.1 * 0.01)
+    assert value.grad is None and layer.weight.grad is None
+    assert "optimizer of more.scale" in brain.checkpointer.recoverables
+
+
+def test_gradients_of_all_optimizers_are_clipped_and_checked_together(tmp_path):
+    brain, _, train, _ = make(tmp_path, opt=lambda p: torch.optim.SGD(p, 1.0))
+    brain.train_sampler = train.batch_sampler
+    value = with_scale(
+        brain, {"more.scale": lambda p: torch.optim.SGD(p, lr=1.0)}
+    )
+    layer = brain.modules["tasks"]["emotion"].layer
+    parameters = [value, layer.weight, layer.bias]
+    before = [p.clone() for p in parameters]
+    for p, g in zip(parameters, (torch.nan, 1.0, 1.0)):
+        p.grad = torch.full_like(p, g)
+    assert not brain._step()
+    assert all(map(torch.equal, before, parameters))
+    brain.zero_grad(set_to_none=True)
+    for p in parameters:
+        p.grad = torch.full_like(p, 1e6)
+    assert brain._step()
+    moved = [(p - b).item() for p, b in zip(parameters, before)]
+    norm = sum(m**2 for m in moved) ** 0.5
+    assert norm == pytest.approx(brain.max_grad_norm, rel=1e-3)
+
+
+def test_an_optimizer_whose_module_took_no_part_does_not_step(tmp_path):
+    brain, _, train, _ = make(tmp_path)
+    brain.train_sampler = train.batch_sampler
+    value = with_scale(
+        brain, {"more.scale": lambda p: torch.optim.SGD(p, lr=1.0)}
+    )
+    layer = brain.modules["tasks"]["emotion"].layer
+    for p in (layer.weight, layer.bias):
+        p.grad = torch.full_like(p, 0.01)
+    assert brain._step() and value.item() == 0.5
+
+
+def test_an_optimizer_of_no_module_is_an_error(tmp_path):
+    brain, *_ = make(tmp_path)
+    with pytest.raises(SerMtlError, match="Did you mean 'tasks.emotion'"):
+        brain._module_at("tasks.emotions")
+
+
+def test_terms_are_multiplied_by_weight_and_balance(tmp_path):
+    brain, *_ = make(tmp_path)
+    batch = types.SimpleNamespace(id=["u1"])
+    brain.loss_weights = {"emotion": 3.0}
+    brain.loss_balance = Calibrated(n_batches=1)
+    terms = {"emotion": torch.tensor(4.0)}
+    brain.modules.eval()  # valid is no part of the calibration
+    assert brain.objective(terms, batch) == 12.0
+    brain.modules.train()
+    assert brain.objective(terms, batch) == 3.0
+    assert brain.objective({"emotion": torch.tensor(8.0)}, batch) == 6.0
+    assert brain.weight("emotion") == 0.75

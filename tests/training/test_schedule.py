@@ -2,7 +2,11 @@ import math
 
 import pytest
 
-from ser_mtl_modules.training.schedule import constant, warmup_cosine
+from ser_mtl_modules.training.schedule import (
+    constant,
+    decay_by_epoch,
+    warmup_cosine,
+)
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5])
@@ -25,3 +29,18 @@ def test_values_by_hand():
 
 def test_constant_is_one():
     assert {constant(p) for p in (0.0, 0.3, 1.0)} == {1.0}
+
+
+@pytest.mark.parametrize("n_steps", [1, 59, 60, 97])
+@pytest.mark.parametrize("n_epochs", [1, 7, 20])
+def test_every_step_of_an_epoch_has_its_rate(n_steps, n_epochs):
+    for epoch in range(1, n_epochs + 1):
+        for step in range(1, n_steps + 1):  # progress as the Brain counts it
+            progress = (epoch - 1 + step / n_steps) / n_epochs
+            factor = decay_by_epoch(progress, n_epochs, factor=7 / 8)
+            assert factor == (7 / 8) ** (epoch - 1)
+
+
+def test_decay_may_have_a_warmup():
+    assert decay_by_epoch(0.05, 1, warmup=0.2) == pytest.approx(0.25)
+    assert decay_by_epoch(0.6, 2, factor=0.5, warmup=0.2) == 0.5
