@@ -41,7 +41,8 @@ class DurationBatchSampler(Sampler):
     n_views : int
         Forms in which the dataset has each clip. With more than one, every
         clip of an epoch comes in one of them, drawn anew for each epoch; its
-        index is ``clip + n_clips * view``. Without shuffling it is the first.
+        index is ``clip + n_clips * view``. Without shuffling it comes in all
+        of them, view by view.
 
     Example
     -------
@@ -104,13 +105,17 @@ class DurationBatchSampler(Sampler):
         Returns
         -------
         list of list of int
-            Indices of clips, in one of their views; each clip is in one
-            batch.
+            Indices of clips in their views; each clip is in one batch, or
+            without shuffling in one of each view.
         """
         rng = generator(self.seed, "batches", epoch)
         batches = self._cut(self._order(rng))
         if not self.shuffle:
-            return batches
+            n_clips = len(self.durations)
+            offsets = [n_clips * view for view in range(self.n_views)]
+            return [
+                [i + o for i in batch] for o in offsets for batch in batches
+            ]
         if self.labels is not None:
             batches = self._pair_up(batches)
         order = torch.randperm(len(batches), generator=rng).tolist()

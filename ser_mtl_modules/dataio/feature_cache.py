@@ -48,7 +48,10 @@ class CachedLevels:
     views : list of callable
         The forms in which train comes (``augment/views.py``), one of them for
         each clip and epoch; one that stands here twice is drawn twice as
-        often. Valid and test come as they are.
+        often.
+    test_views : list of callable
+        The forms in which valid and test come, all of which are heard, and
+        the answers averaged. The first is the one whose transcript counts.
     levels : list of int, optional
         Those that are kept; all by default. Only without a trained part.
     average : int
@@ -57,7 +60,14 @@ class CachedLevels:
     """
 
     def __init__(
-        self, encoder, waves, folder, views=None, levels=None, average=1
+        self,
+        encoder,
+        waves,
+        folder,
+        views=None,
+        test_views=None,
+        levels=None,
+        average=1,
     ):
         self.root = Path(folder)
         self.waves = waves
@@ -70,8 +80,10 @@ class CachedLevels:
         self.levels = _chosen(levels, n_frozen)
         self._check(levels)
         self.frame_shape = len(self.levels), size
-        as_is = [AsIs()]
-        self.views = {"train": views or as_is, "valid": as_is, "test": as_is}
+        heard = test_views or [AsIs()]
+        self.views = {
+            "train": views or [AsIs()], "valid": heard, "test": heard
+        }  # fmt: skip
         self._files = None  # by the view's name
 
     def _check(self, levels):

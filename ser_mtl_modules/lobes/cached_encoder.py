@@ -79,11 +79,12 @@ class CachedEncoder(torch.nn.Module):
         levels = levels.to(
             torch.get_autocast_dtype(kind) if autocast else torch.float32,
             memory_format=torch.contiguous_format,
+            copy=True,  # what is stored stays as it is below
         )
         if self.training and self.mask is not None:
             levels = self.mask(levels, lens)
         padding = ~frame_mask(lens, n_frames).unsqueeze(-1)
-        levels = levels.masked_fill(padding, 0.0)
+        levels = levels.masked_fill_(padding, 0.0)
         for encoder in self._whole:
             levels = encoder.upper(levels, lens)
         return levels, lens

@@ -6,7 +6,7 @@ Every fusion is called as ``fusion(levels [L, B, T, D], lens [B])`` and gives
 
 import torch
 
-from ser_mtl_modules.lobes.masking import frame_mask
+from ser_mtl_modules.lobes.masking import zero_padding
 
 
 class WeightedSum(torch.nn.Module):
@@ -58,8 +58,55 @@ class WeightedSum(torch.nn.Module):
         weights = self.weights.to(levels.dtype)
         mixed = (weights @ levels.flatten(1)).view(levels.shape[1:])
         feats = self.dropout(self.norm(self.project(mixed)))
-        mask = frame_mask(lens, feats.shape[1]).unsqueeze(-1)
-        return feats.masked_fill(~mask, 0.0)
+        return zero_padding(feats, lens)
+
+
+class Concatenation(torch.nn.Module):
+    """All levels side by side, projected to a smaller size.
+
+    feats = LayerNorm(sum over l of W_l h_l + b): each dimension of the features
+    takes what it wants from each level, where a weighted sum has one W for
+    all. More weights, for an encoder that can't adapt its levels.
+
+    Arguments
+    ---------
+    n_levels, input_size, output_size, dropout
+        As for `WeightedSum`.
+
+    Example
+    -------
+    >>> fusion = Concatenation(3, 6, 4)
+    >>> fusion(torch.randn(3, 2, 5, 6), torch.tensor([5, 2])).shape
+    torch.Size([2, 5, 4])
+    """
+
+    def __init__(self, n_levels, input_size, output_size, dropout=0.0):
+        super().__init__()
+        self.project = torch.nn.Linear(n_levels * input_size, output_size)
+        self.norm = torch.nn.LayerNorm(output_size)
+        self.dropout = torch.nn.Dropout(dropout)
+
+    def forward(self, levels, lens):
+        """Fuses the levels of a batch.
+
+        Arguments
+        ---------
+        levels : torch.Tensor
+            Shape [L, B, T, D].
+        lens : torch.Tensor
+            Frames of each clip, shape [B].
+
+        Returns
+        -------
+        torch.Tensor
+            Shape [B, T, d].
+        """
+        n_levels, n_clips, n_frames, _ = levels.shape
+        weights = self.project.weight.unflatten(1, (n_levels, -1))  # [d, L, D]
+        # level by level: levels are not copied to lie side by side
+        parts = levels.flatten(1, 2) @ weights.permute(1, 2, 0)  # [L, BT, d]
+        feats = parts.sum(dim=0).view(n_clips, n_frames, -1) + self.project.bias
+        return zero_padding(self.dropout(self.norm(feats)), lens)
 
 
 class Last(WeightedSum):

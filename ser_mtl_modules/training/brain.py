@@ -13,7 +13,7 @@ from ser_mtl_modules.randomness import seed_everything
 from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.checkpoints import progress
 from ser_mtl_modules.training.loss_balance import Fixed
-from ser_mtl_modules.training.results import metrics_from_rows
+from ser_mtl_modules.training.results import average_views, metrics_from_rows
 from ser_mtl_modules.training.schedule import constant
 from speechbrain.dataio.batch import PaddedBatch
 from speechbrain.utils.checkpoints import (
@@ -366,11 +366,11 @@ class SERBrain(sb.Brain):
             self.rows.append(row)
 
     def on_stage_end(self, stage, stage_loss, epoch=None):
-        """After valid: records the epoch and saves. After test: sorts rows."""
+        """After valid: records the epoch and saves; after test, only scores."""
         if stage == sb.Stage.TRAIN:
             return
         self.average.swap(self.modules)
-        self.rows.sort(key=lambda row: row["ID"])
+        self.rows = average_views(self.rows)
         self.metrics = metrics_from_rows(self.rows, self.classes)
         losses = self.mean_losses()
         self.loss_sums = self._train_sums

@@ -41,6 +41,58 @@ PROBABILITY = re.compile(r"(\w+_)?p_.+")  # p_sad, gender_p_F
 # ---- metrics
 
 
+def average_views(rows):
+    """One row for each utterance, where there are several of some.
+
+    A clip that was heard in several forms (views) gets the mean of its
+    probabilities and the class that is then most probable, and the mean of its
+    embeddings. A transcript is the one of the first form.
+
+    Arguments
+    ---------
+    rows : list of dict
+        As for `metrics_from_rows`, each utterance's in the order of its views.
+
+    Returns
+    -------
+    list of dict
+        Sorted by ID.
+
+    Example
+    -------
+    >>> said = {"ID": "a", "target": "sad"}
+    >>> once = {**said, "prediction": "sad", "p_calm": 0.3, "p_sad": 0.7}
+    >>> again = {**said, "prediction": "calm", "p_calm": 0.9, "p_sad": 0.1}
+    >>> (row,) = average_views([once, again])
+    >>> row["prediction"], round(row["p_sad"], 3)
+    ('calm', 0.4)
+    """
+    views = {}
+    for row in rows:
+        views.setdefault(row["ID"], []).append(row)
+    return [_averaged(views[utterance]) for utterance in sorted(views)]
+
+
+def _averaged(rows):
+    first = rows[0]
+    if len(rows) == 1:
+        return first
+    merged = dict(first)
+    for column in first:
+        if column == "embedding" or PROBABILITY.fullmatch(column):
+            merged[column] = sum(row[column] for row in rows) / len(rows)
+    for column in first:
+        if column.endswith("prediction"):
+            start = f"{column[: -len('prediction')]}p_"
+            chances = {
+                name[len(start) :]: value
+                for name, value in merged.items()
+                if name.startswith(start)
+            }
+            merged[column] = max(chances, key=chances.get)
+    return merged
+
+
 def metrics_from_rows(rows, classes, speaker_trials=None):
     """Every metric that the rows of a set allow, by task.
 

@@ -164,6 +164,14 @@ def test_views_are_a_function_of_seed_and_epoch_and_change_no_batch(durations):
     assert clips == views(1, 2, n_views=1)
 
 
-def test_without_shuffling_clips_come_in_their_first_view(durations):
-    sampler = DurationBatchSampler(durations, BUDGET, shuffle=False, n_views=2)
-    assert max(i for batch in sampler for i in batch) == 100
+def test_without_shuffling_clips_come_in_every_view(durations):
+    def batches(n_views):
+        return list(
+            DurationBatchSampler(
+                durations, BUDGET, shuffle=False, n_views=n_views
+            )
+        )
+
+    once, twice = batches(1), batches(2)
+    assert twice[: len(once)] == once
+    assert [[i - 101 for i in batch] for batch in twice[len(once) :]] == once

@@ -3,7 +3,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ser_mtl_modules.lobes.layer_fusion import Last, WeightedSum, for_each_task
+from ser_mtl_modules.lobes.layer_fusion import (
+    Concatenation,
+    Last,
+    WeightedSum,
+    for_each_task,
+)
 from ser_mtl_modules.lobes.masking import frame_mask
 
 LENS = torch.tensor([5, 2])
@@ -62,6 +67,19 @@ def test_last_equals_a_weighted_sum_of_the_last_level_alone(levels):
     torch.testing.assert_close(last(levels, LENS), expected)
     levels[:2] = 7.0
     torch.testing.assert_close(last(levels, LENS), expected)
+
+
+def test_a_concatenation_is_a_linear_layer_on_levels_side_by_side(levels):
+    fusion = Concatenation(3, 6, 4)
+    feats = fusion(levels, LENS)
+    for b, n in enumerate(LENS):
+        side_by_side = torch.cat([level[b, :n] for level in levels], dim=1)
+        expected = fusion.norm(fusion.project(side_by_side))
+        torch.testing.assert_close(feats[b, :n], expected)
+        assert not feats[b, n:].any()
+    feats.sin().sum().backward()
+    assert all(p.grad.any() for p in fusion.parameters())
+    assert fusion.project.weight.grad.any(dim=0).all()  # of every level
 
 
 def test_each_task_has_a_fusion_of_its_own(levels):

@@ -9,21 +9,26 @@ from fake_encoders import FakeEncoder
 from tiny_ravdess import arguments, predictions, scores
 
 from ser_mtl_modules.dataio import level_file
+from ser_mtl_modules.training.results import read_run
 
 DATAIO = "ser_mtl_modules.dataio"
 VIEWS = "ser_mtl_modules.augment.views"
 
 
-def flags(corpus, folder, freeze, features="features", more=()):
+AS_IS = f"!new:{VIEWS}.AsIs {{}}"
+SLOW = f"!new:{VIEWS}.Speed [90]"
+
+
+def flags(corpus, folder, freeze, features="features", heard=AS_IS, more=()):
     """A command line for training on cached levels of a small encoder."""
-    views = f"!new:{VIEWS}.AsIs {{}}, !new:{VIEWS}.Speed [90]"
     return arguments(
         corpus,
         folder,
         f"--signal=!new:{DATAIO}.feature_cache.CachedLevels "
         f"{{encoder: !name:fake_encoders.FakeEncoder {{freeze: {freeze}}}, "
         f"waves: !new:{DATAIO}.datasets.Waves {{}}, "
-        f"folder: {folder.parent / features}, views: [{views}]}}",
+        f"folder: {folder.parent / features}, views: [{AS_IS}, {SLOW}], "
+        f"test_views: [{heard}]}}",
         "--encoder=!new:ser_mtl_modules.lobes.cached_encoder.CachedEncoder "
         "{signal: !ref <signal>, "
         "mask: !new:ser_mtl_modules.augment.levels.DropSpans {}}",
@@ -58,6 +63,26 @@ def test_a_second_run_is_the_same_and_computes_nothing(finished, tiny_ravdess):
     assert predictions(again) == predictions(finished)
     assert not FakeEncoder.encoded
     assert (FakeEncoder.built == 0) == (freeze == "all")
+
+
+def test_answers_are_averaged_over_the_views_of_test(finished, tiny_ravdess):
+    finished, freeze = finished
+    found, one_epoch = {}, ["--number_of_epochs=1"]  # nothing to choose
+    for name, heard in [
+        ("as-is", AS_IS), ("slow", SLOW), ("both", f"{AS_IS}, {SLOW}")
+    ]:  # fmt: skip
+        folder = finished.parent / name
+        train.main(
+            flags(tiny_ravdess, folder, freeze, heard=heard, more=one_epoch)
+        )
+        found[name] = read_run(folder).rows
+    for as_is, slow, both in zip(found["as-is"], found["slow"], found["both"]):
+        assert as_is["ID"] == slow["ID"] == both["ID"]
+        for name in both:
+            if "p_" in name:
+                mean = (float(as_is[name]) + float(slow[name])) / 2
+                assert float(both[name]) == pytest.approx(mean, abs=1e-6)
+    assert found["as-is"] != found["slow"]
 
 
 class Killed(BaseException):

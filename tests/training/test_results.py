@@ -13,6 +13,7 @@ from ser_mtl_modules.metrics.classification import classification_scores
 from ser_mtl_modules.metrics.recognition import word_error_rate
 from ser_mtl_modules.metrics.verification import equal_error_rate
 from ser_mtl_modules.training.results import (
+    average_views,
     differences,
     metrics_from_rows,
     print_results,
@@ -332,3 +333,50 @@ def test_what_is_printed_is_what_is_in_the_file(folder, rows):
     assert str(folder) in text and "predictions.csv" in text
     where = "ravdess-6fold-consecutive, fold 1, seed 1986: epoch 1 of 2"
     assert where in text
+
+
+# ---- clips that were heard in several views
+
+
+def row(utterance, sad, female, hypothesis="DOGS", embedding=(1.0, 0.0)):
+    """As tasks describe an utterance."""
+    return {
+        "ID": utterance,
+        "speaker": "1",
+        "target": "sad",
+        "prediction": "sad" if sad > 0.5 else "calm",
+        "p_calm": 1 - sad,
+        "p_sad": sad,
+        "gender_target": "F",
+        "gender_prediction": "F" if female > 0.5 else "M",
+        "gender_p_F": female,
+        "gender_p_M": 1 - female,
+        "hypothesis": hypothesis,
+        "embedding": np.array(embedding),
+    }
+
+
+def test_answers_are_averaged_over_an_utterances_views():
+    said = [
+        row("b", 0.6, 0.2),
+        row("a", 0.9, 0.4, "DOGS SIT"),
+        row("b", 0.2, 0.3),
+        row("a", 0.3, 0.7, "CATS", embedding=(0.0, 1.0)),
+        row("a", 0.0, 0.7, "COWS"),
+    ]
+    a, b = average_views(said)
+    assert (a["ID"], b["ID"]) == ("a", "b")
+    assert a["p_sad"] == pytest.approx(0.4)
+    assert a["p_calm"] == pytest.approx(0.6)
+    assert (a["prediction"], b["prediction"]) == ("calm", "calm")
+    assert a["gender_p_F"] == pytest.approx(0.6)
+    assert (a["gender_prediction"], b["gender_prediction"]) == ("F", "M")
+    assert a["hypothesis"] == "DOGS SIT"
+    np.testing.assert_allclose(a["embedding"], [2 / 3, 1 / 3])
+    assert list(a) == list(said[0])
+
+
+def test_one_view_stays_as_it_is():
+    said = [row("b", 0.2, 0.3), row("a", 0.6, 0.2)]
+    a, b = average_views(said)
+    assert a is said[1] and b is said[0]
