@@ -48,10 +48,10 @@ class CachedLevels:
     views : list of callable
         The forms in which train comes (``augment/views.py``), one of them for
         each clip and epoch; one that stands here twice is drawn twice as
-        often.
+        often. Valid, which is scored in every epoch, comes as it is.
     test_views : list of callable
-        The forms in which valid and test come, all of which are heard, and
-        the answers averaged. The first is the one whose transcript counts.
+        The forms in which test comes, all of which are heard, and the answers
+        averaged. The first is the one whose transcript counts.
     levels : list of int, optional
         Those that are kept; all by default. Only without a trained part.
     average : int
@@ -80,10 +80,12 @@ class CachedLevels:
         self.levels = _chosen(levels, n_frozen)
         self._check(levels)
         self.frame_shape = len(self.levels), size
-        heard = test_views or [AsIs()]
+        as_is = [AsIs()]
         self.views = {
-            "train": views or [AsIs()], "valid": heard, "test": heard
-        }  # fmt: skip
+            "train": views or as_is,
+            "valid": as_is,
+            "test": test_views or as_is,
+        }
         self._files = None  # by the view's name
 
     def _check(self, levels):

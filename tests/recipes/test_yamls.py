@@ -8,11 +8,13 @@ import ruamel.yaml
 from tiny_ravdess import RECIPE, ROOT
 
 HPARAMS = RECIPE / "hparams"
-# of an encoder and its schedule; all else is the method
+# of an encoder, how its levels become features, and its schedule; all else is
+# the method
 ENCODERS = {
     "augment",
     "average_decay",
     "encoder",
+    "layer_fusion",
     "learning_rates",
     "lr",
     "mixup",
@@ -27,7 +29,6 @@ ENCODERS = {
 OF_MULTI_LOSS = {
     "feature_dropout",
     "feature_size",
-    "layer_fusion",
     "max_batch_duration",
     "mixup",
     "opt_class",
