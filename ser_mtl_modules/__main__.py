@@ -31,8 +31,10 @@ class Format(str, enum.Enum):
 @app.command()
 def report(
     folders: Annotated[
-        list[Path],
-        typer.Argument(help="One for each method, with its runs below."),
+        list[str],
+        typer.Argument(
+            help="One for each row, with its runs below; NAME=FOLDER names it."
+        ),
     ],
     against: Annotated[
         Path | None,

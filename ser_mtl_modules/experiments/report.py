@@ -36,9 +36,9 @@ POOLED = {"UA": mean_recall, "WA": accuracy, "macro_F1": macro_f1}
 # overrides that say which run it is, not what was done in it
 BOOKKEEPING = "card data_folder download fold output_folder seed".split()
 LEGEND = (
-    "Per cent on test. folds: mean ± standard deviation over folds; pooled: "
-    "the utterances of all folds together, in brackets the 95 % bootstrap "
-    "interval over speakers; all else: mean over folds. ↓: lower is better."
+    "Per cent on test: mean ± standard deviation over folds; pooled: of the "
+    "utterances of all folds together, in brackets the 95 % bootstrap interval "
+    "over speakers. ↓: lower is better."
 )
 
 
@@ -48,7 +48,8 @@ def report_on(folders, against=None):
     Arguments
     ---------
     folders : list of str or path-like
-        A folder for each row; its runs are all that lie below.
+        A folder for each row; its runs are all that lie below. ``NAME=FOLDER``
+        gives the row a name, which is otherwise made of the overrides.
     against : str or path-like, optional
         The folder of the method that the others are compared with.
 
@@ -64,32 +65,43 @@ def report_on(folders, against=None):
     SerMtlError
         If there is no run, or there are runs that cannot be compared.
     """
-    groups = {str(folder): find_runs(folder) for folder in folders}
+    names = dict(map(_named, folders))  # by folder
+    groups = {folder: find_runs(folder) for folder in names}
     baseline = find_runs(against) if against is not None else []
     everything = [*sum(groups.values(), []), *baseline]
     _refuse_to_mix(everything)
     rows = []
     for folder, runs in groups.items():
-        row = {"method": _method(runs[0]), "folder": folder, **row_of(runs)}
+        method = names[folder] or _method(runs[0])
+        row = {"method": method, "folder": folder, **row_of(runs)}
         if baseline and folder != str(against):
             row["against"] = _compare(runs, baseline)
         rows.append(row)
-    names = [row["method"] for row in rows]
+    shown = [row["method"] for row in rows]
     for row in rows:
-        if names.count(row["method"]) > 1:
+        if shown.count(row["method"]) > 1:
             row["method"] = row["folder"]
     checked = {run.folder: run for run in everything}
     notes = [note for run in checked.values() for note in differences(run)]
     if baseline:
         notes.append(
             "Differences are in pooled UA, paired by utterance, with the 95 % "
-            f"interval over speakers, to {_method(baseline[0])} ({against})."
+            "interval over speakers, to "
+            f"{names.get(str(against)) or _method(baseline[0])} ({against})."
         )
     return {
         "card": everything[0].results["card"],
         "rows": rows,
         "notes": notes,
     }
+
+
+def _named(folder):
+    """A folder and the name that was given with it, if there was one."""
+    name, equals, rest = str(folder).partition("=")
+    if equals and not Path(folder).exists():
+        return rest, name
+    return str(folder), None
 
 
 def find_runs(folder):
@@ -400,10 +412,9 @@ def _columns(content):
     }
     for metric in POOLED:
         title = metric.replace("_", "-")
-        columns[f"{title}, folds"] = [
-            _mean(r, f"emotion/{metric}") for r in rows
-        ]
-        columns[f"{title}, pooled"] = [_pooled_cell(r, metric) for r in rows]
+        columns[title] = [_mean(r, f"emotion/{metric}") for r in rows]
+        if metric == "UA":
+            columns["UA, pooled"] = [_pooled_cell(r, metric) for r in rows]
     others = {
         n: 0 for r in rows for n in r["mean"] if n.split("/")[0] != "emotion"
     }
@@ -426,15 +437,15 @@ def _folds(row):
 def _seeds(row):
     spread = row["spread_over_seeds"].get("emotion/UA")
     cell = str(len(row["seeds"]))
-    return cell if spread is None else f"{cell}, UA ± {100 * spread:.2f}"
+    return cell if spread is None else f"{cell}, UA ± {100 * spread:.1f}"
 
 
 def _mean(row, name, spread=True):
     if name not in row["mean"]:
         return ""
-    cell = f"{100 * row['mean'][name]:.2f}"
+    cell = f"{100 * row['mean'][name]:.1f}"
     if spread and name in row["spread"]:
-        cell += f" ± {100 * row['spread'][name]:.2f}"
+        cell += f" ± {100 * row['spread'][name]:.1f}"
     n_runs = len(row["folds"]) * len(row["seeds"])
     if row["n_runs"][name] < n_runs:
         cell += f" ({row['n_runs'][name]} of {n_runs} runs)"
@@ -444,10 +455,10 @@ def _mean(row, name, spread=True):
 def _pooled_cell(row, metric):
     if metric not in row["pooled"]:
         return ""
-    cell = f"{100 * row['pooled'][metric]:.2f}"
+    cell = f"{100 * row['pooled'][metric]:.1f}"
     if metric == "UA" and "interval" in row:
         low, high = row["interval"]
-        cell += f" [{100 * low:.2f}, {100 * high:.2f}]"
+        cell += f" [{100 * low:.1f}, {100 * high:.1f}]"
     return cell
 
 
@@ -458,5 +469,5 @@ def _difference(row):
     low, high = found["interval"]
     words = ", inside the noise" if found["inside_noise"] else ""
     return (
-        f"{100 * found['UA']:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]{words}"
+        f"{100 * found['UA']:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]{words}"
     )

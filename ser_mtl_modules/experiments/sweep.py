@@ -174,6 +174,7 @@ class Sweep:
             sys.executable,
             "train.py",
             str(self.yaml.relative_to(self.recipe)),
+            "--noprogressbar",
             *self.flags,
             f"--fold={run.fold}",
             f"--seed={run.seed}",

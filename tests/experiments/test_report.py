@@ -164,7 +164,7 @@ def test_a_metric_that_a_fold_lacks_says_so(tmp_path):
         make_run(tmp_path / f"fold-{fold}", rows, fold=fold)
     content = report_on([tmp_path])
     assert content["rows"][0]["mean"]["gender/UA"] == 1.0
-    assert "100.00 (1 of 2 runs)" in as_markdown(content)
+    assert "100.0 (1 of 2 runs)" in as_markdown(content)
 
 
 def one_gender_a_fold(folder, genders, with_gender=lambda fold: True):
@@ -192,7 +192,7 @@ def test_gender_is_pooled_where_a_fold_has_one_only(tmp_path):
     assert row["mean"]["gender/UA"] != pytest.approx(expected)
     head, _, cells = as_markdown(content).splitlines()[:3]
     at = head.split(" | ").index("gender UA, pooled")
-    assert cells.split(" | ")[at] == f"{100 * expected:.2f}"
+    assert cells.split(" | ")[at] == f"{100 * expected:.1f}"
 
 
 def test_what_some_runs_lack_is_not_pooled(tmp_path):
@@ -335,9 +335,7 @@ def test_markdown_is_a_table_with_as_many_cells_in_every_line(method, tmp_path):
     make_method(tmp_path / "x", overrides={"alpha": 0.5, "ssl_hub": "/a/wavlm"})
     content = report_on([method, tmp_path / "x"])
     head, rule, *rows = as_markdown(content).split("\n\n")[0].splitlines()
-    assert head.startswith(
-        "| method | folds | seeds | UA, folds | UA, pooled |"
-    )
+    assert head.startswith("| method | folds | seeds | UA | UA, pooled |")
     assert len({line.count("|") for line in (head, rule, *rows)}) == 1
     assert [row.split(" | ")[0] for row in rows] == [
         "| mtl",
@@ -387,3 +385,11 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr()
     assert "no results.json here or below" in printed.err
     assert not printed.out
+
+
+def test_a_row_may_be_named(method):
+    rows = report_on([f"emotion only={method}"], method)["rows"]
+    assert [row["method"] for row in rows] == ["emotion only"]
+    assert "against" not in rows[0]  # it is the same folder
+    content = report_on([f"emotion only={method}"], method)
+    assert f"to emotion only ({method})" in as_markdown(content)

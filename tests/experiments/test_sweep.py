@@ -33,7 +33,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-words = dict(arg[2:].split("=", 1) for arg in sys.argv[2:])
+words = dict(arg[2:].split("=", 1) for arg in sys.argv[3:])
 facts = {k: YAML(typ="safe").load(v) for k, v in words.items()}
 with open("diary", "a") as diary:
     diary.write(f"{facts['fold']} {facts['seed']} {os.environ['OMP_NUM_THREADS']}\\n")
