@@ -7,7 +7,6 @@ it: no kill leaves a part of a corpus that looks like the whole.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import http.client
 import os
@@ -22,6 +21,7 @@ from tqdm import tqdm
 
 from ser_mtl_modules import __version__
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.locks import locked
 from speechbrain.utils.logger import get_logger
 
 logger = get_logger(__name__)
@@ -108,7 +108,8 @@ def fetch(archive, folder, is_there):
         return
     with _disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _one_at_a_time(folder / f".{archive.name}.lock"):
+        lock = folder / f".{archive.name}.lock"
+        with locked(lock, "the run that downloads"):
             if is_there(folder):  # another process was faster
                 return
             path = folder / archive.name
@@ -313,15 +314,3 @@ def _disk_errors(folder):
             f"kept. Make room, move what is in the way, or name another "
             f"folder by --data_folder; then give the same command."
         ) from error
-
-
-@contextlib.contextmanager
-def _one_at_a_time(path):
-    """One process at a time; the kernel lets go when a process ends."""
-    with open(path, "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info(f"{path}: waiting for the run that downloads.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

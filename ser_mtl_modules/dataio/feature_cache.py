@@ -1,7 +1,6 @@
 """Levels of a frozen encoder, computed once and read from disk ever after."""
 
 import contextlib
-import fcntl
 import json
 import logging
 import shutil
@@ -16,6 +15,7 @@ from ser_mtl_modules.augment.views import AsIs
 from ser_mtl_modules.dataio.lazy_encoder import LazyEncoder, describe, digest
 from ser_mtl_modules.dataio.level_file import LevelFile, disk_errors
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.locks import locked
 from speechbrain.utils.distributed import run_on_main
 
 logger = logging.getLogger(__name__)
@@ -179,7 +179,10 @@ class CachedLevels:
             folder.mkdir(exist_ok=True)
             with atomic_write(folder / "about.json") as file:
                 json.dump(ingredients, file, indent=1)
-        with _locked(folder / "lock"):
+        with contextlib.ExitStack() as lock:
+            with disk_errors(folder):
+                busy = "the run that computes levels"
+                lock.enter_context(locked(folder / "lock", busy))
             for name in unfinished:
                 self._files[name].load()
             self._announce(unfinished, wanted, folder)
@@ -312,17 +315,3 @@ def _chosen(levels, n_levels):
             f"{n_levels - 1}, as the encoder has {n_levels} levels."
         )
     return [i % n_levels for i in levels]
-
-
-@contextlib.contextmanager
-def _locked(path):
-    """One process at a time; the kernel lets go when a process ends."""
-    with disk_errors(path):
-        file = open(path, "w")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info(f"{path}: waiting for the run that computes levels.")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

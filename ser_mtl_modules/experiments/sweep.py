@@ -6,7 +6,6 @@ last checkpoint.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import subprocess
@@ -23,6 +22,7 @@ import speechbrain as sb
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.errors import SerMtlError, shortlist
 from ser_mtl_modules.experiments.report import kept_overrides
+from ser_mtl_modules.locks import locked
 from ser_mtl_modules.training import settings
 
 OUTPUT = "train.out"  # in a run's folder: what it said on the terminal
@@ -295,15 +295,14 @@ class _Shown:
 def _alone(root):
     """Holds the lock of a sweep's folder; gives its file."""
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / "lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SerMtlError(
-                f"{root}: another sweep is at work here, or runs that it left "
-                "behind. Wait for them, or end them."
-            ) from None
-        yield file
+    try:
+        with locked(root / "lock") as file:
+            yield file
+    except BlockingIOError:
+        raise SerMtlError(
+            f"{root}: another sweep is at work here, or runs that it left "
+            "behind. Wait for them, or end them."
+        ) from None
 
 
 def _end(run):

@@ -15,7 +15,6 @@ import pytest
 import ravdess_prepare
 import train
 
-from ser_mtl_modules.dataio import download
 from ser_mtl_modules.dataio.download import Archive, download_corpus, fetch
 from ser_mtl_modules.errors import SerMtlError
 
@@ -383,18 +382,3 @@ def test_the_train_script_downloads_when_told_to(monkeypatch, tmp_path, wanted):
     with pytest.raises(Killed):
         train.prepare(options, tmp_path)
     assert calls == ["download data"] * wanted + ["prepare"]
-
-
-def test_the_kernel_lets_one_in_at_a_time(tmp_path, monkeypatch):
-    fcntl, asked = download.fcntl, []
-    flock = fcntl.flock
-
-    def busy_once(file, operation):
-        asked.append(operation)
-        if len(asked) == 1:
-            raise BlockingIOError
-        flock(file, operation)
-
-    monkeypatch.setattr(fcntl, "flock", busy_once)
-    with download._one_at_a_time(tmp_path / "lock"):
-        assert asked == [fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_EX]

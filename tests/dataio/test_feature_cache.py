@@ -1,4 +1,3 @@
-import fcntl
 import json
 import multiprocessing
 import os
@@ -317,7 +316,7 @@ def test_a_complete_cache_may_be_read_only(tmp_path, split, monkeypatch):
         raise AssertionError("writes")
 
     monkeypatch.setattr(LevelFile, "writing", refuse)
-    monkeypatch.setattr(feature_cache, "_locked", refuse)
+    monkeypatch.setattr(feature_cache, "locked", refuse)
     monkeypatch.setattr(feature_cache, "atomic_write", refuse)
     prepared(tmp_path, split)
 
@@ -476,21 +475,6 @@ def test_two_processes_at_once_share_the_work(tmp_path, split):
         assert torch.equal(
             shared.read(utterance, AsIs()), whole.read(utterance, AsIs())
         )
-
-
-def test_who_waits_is_told_so(tmp_path, caplog, monkeypatch):
-    asked, flock = [], fcntl.flock
-
-    def busy_once(file, operation):
-        asked.append(operation)
-        if len(asked) == 1:
-            raise BlockingIOError
-        flock(file, operation)
-
-    monkeypatch.setattr(fcntl, "flock", busy_once)
-    with caplog.at_level("INFO"), feature_cache._locked(tmp_path / "lock"):
-        assert "waiting for the run" in caplog.text
-    assert asked == [fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_EX]
 
 
 # ---- mistakes
