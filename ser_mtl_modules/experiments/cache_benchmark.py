@@ -4,8 +4,9 @@
 >     recipes/RAVDESS/hparams/mtl_frozen.yaml --data_folder=/path/to/RAVDESS
 
 The YAML's ``signal`` is ``CachedLevels`` with the encoder as ``!name:`` in it.
-Every other flag goes to train.py. Trains twice, for two epochs unless
-``--number_of_epochs`` says otherwise, in folders that are removed afterwards.
+Every other flag goes to train.py. Trains three times, for two epochs unless
+``--number_of_epochs`` says otherwise, in folders that are removed afterwards;
+without mixup, as waves and levels are not mixed alike.
 """
 
 import io
@@ -21,6 +22,7 @@ import ruamel.yaml
 from ser_mtl_modules.errors import SerMtlError
 
 NAME, NEW = "!name:", "!new:"
+NO_MIXUP = "--mixup=!new:ser_mtl_modules.augment.mixup.NoMixup"
 
 
 def without_cache(text):
@@ -100,6 +102,7 @@ def main(arguments):
     yaml, *flags = arguments
     if not any(flag.startswith("--number_of_epochs") for flag in flags):
         flags.append("--number_of_epochs=2")
+    flags.append(NO_MIXUP)
     waves = without_cache(Path(yaml).read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         runs = {
