@@ -76,6 +76,11 @@ class PretrainedEncoder(torch.nn.Module):
         Gives each frame of each level mean 0 and deviation 1, as layer norm
         without weights does. Levels differ in scale (Whisper's a hundredfold),
         and a mixture of them would be of the loudest alone.
+    integration : callable, optional
+        Makes a module of the transformer's layers and size that changes what
+        enters a layer, such as `AugmentedResidualIntegration`. It is trained,
+        and acts on the layers that are, or with ``freeze: all`` on all that
+        have levels below.
 
     Example
     -------
@@ -106,6 +111,7 @@ class PretrainedEncoder(torch.nn.Module):
         gradient_checkpointing=False,
         pad_to_30s=False,
         level_norm=False,
+        integration=None,
     ):
         super().__init__()
         self.model = load_transformer(source)
@@ -117,9 +123,14 @@ class PretrainedEncoder(torch.nn.Module):
         self.gradient_checkpointing = gradient_checkpointing
         self.pad_to_30s = pad_to_30s
         self.level_norm = level_norm
+        self.integration = None
+        if integration is not None:
+            n_layers = len(self.model.layers)
+            self.integration = integration(n_layers, self.output_size)
         self.freeze = freeze
         self.n_frozen_levels = self._count_frozen_levels()
         self._check_padding()
+        self.all_frozen = self.n_frozen_levels == self.n_levels
         for part in self._frozen_parts():
             part.requires_grad_(False)
         self.train()
@@ -131,7 +142,8 @@ class PretrainedEncoder(torch.nn.Module):
         if self.freeze in ("cnn", "none"):
             return 0
         if self.freeze == "all":
-            return self.n_levels
+            # nothing is integrated below the second layer
+            return self.n_levels if self.integration is None else 2
         number = type(self.freeze) is int  # True and False are no numbers
         if not number or not 0 <= self.freeze < n_layers:
             raise SerMtlError(
@@ -195,7 +207,7 @@ class PretrainedEncoder(torch.nn.Module):
             self.n_frozen_levels,
             self.pad_to_30s,
             getattr(self.model.cnn, "normalize", None),  # Whisper has none
-            self.level_norm and self.freeze == "all",
+            self.level_norm and self.all_frozen,
         ]
         sha = hashlib.sha256(f"{settings}\n".encode())
         named = [*self.named_parameters(), *self.named_buffers()]
@@ -226,28 +238,31 @@ class PretrainedEncoder(torch.nn.Module):
         mask = frame_mask(n_samples, wavs.shape[1])
         return wavs.float().masked_fill(~mask, 0.0), n_samples
 
-    def _climb(self, hidden, lens, first, last):
-        """The levels above `hidden` that layers first to last - 1 give."""
+    def _climb(self, levels, lens, last):
+        """All levels up to that of layer last - 1, from the lower ones."""
+        levels = list(levels)
+        first = len(levels) - 1
         apply_layer = self.model.apply_layer
-        arguments = self.model.layer_arguments(hidden, lens)
+        arguments = self.model.layer_arguments(levels[-1], lens)
         keep_little = (
             self.gradient_checkpointing
             and self.training
             and torch.is_grad_enabled()
         )
-        levels = []
-        for layer in self.model.layers[first:last]:
+        for i in range(first, last):
+            layer, hidden = self.model.layers[i], levels[-1]
+            if self.integration is not None and i >= self.n_frozen_levels - 1:
+                hidden = self.integration(levels, lens)
             if keep_little:
                 hidden = checkpoint(
                     apply_layer, layer, hidden, *arguments, use_reentrant=False
                 )
             else:
                 hidden = apply_layer(layer, hidden, *arguments)
-            hidden = zero_padding(hidden, lens)
-            levels.append(hidden)
-        if last == self.n_levels - 1:
-            levels[-1] = zero_padding(self.model.last_norm(hidden), lens)
-        return levels
+            levels.append(zero_padding(hidden, lens))
+        if first < last == self.n_levels - 1:
+            levels[-1] = zero_padding(self.model.last_norm(levels[-1]), lens)
+        return torch.stack(levels)
 
     def _encode(self, wavs, n_samples, n_levels):
         """The lower `n_levels` levels, and frames of each clip."""
@@ -255,10 +270,7 @@ class PretrainedEncoder(torch.nn.Module):
         with torch.set_grad_enabled(below):
             feats, lens = self.model.cnn(wavs, n_samples)
         hidden = self.model.embed(feats, lens)
-        above = []
-        if n_levels > 1:
-            above = self._climb(hidden, lens, 0, n_levels - 1)
-        return torch.stack([hidden, *above]), lens
+        return self._climb([hidden], lens, n_levels - 1), lens
 
     def _finish(self, levels, lens):
         """All levels as they are given away."""
@@ -306,7 +318,7 @@ class PretrainedEncoder(torch.nn.Module):
                 "nothing to keep. Choose freeze: all, or a number of layers."
             )
         levels, lens = self._encode_clips(wavs, wav_lens, self.n_frozen_levels)
-        if self.freeze == "all":
+        if self.all_frozen:
             levels = self._finish(levels, lens)
         return levels, lens
 
@@ -333,9 +345,8 @@ class PretrainedEncoder(torch.nn.Module):
             )
         if len(levels) == self.n_levels:
             return levels
-        first, last = len(levels) - 1, self.n_levels - 1
-        above = self._climb(levels[-1], lens, first, last)
-        return self._finish(torch.cat([levels, torch.stack(above)]), lens)
+        levels = self._climb(levels, lens, self.n_levels - 1)
+        return self._finish(levels, lens)
 
     def forward(self, wavs, wav_lens):
         """Encodes a batch of waves.

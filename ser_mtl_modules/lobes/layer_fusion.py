@@ -54,9 +54,16 @@ class WeightedSum(torch.nn.Module):
         torch.Tensor
             Shape [B, T, d].
         """
+        return self.to_feats(self.mix(levels), lens)
+
+    def mix(self, levels):
+        """The weighted sum of levels [L, B, T, D], [B, T, D]."""
         # a vector times a matrix: several times faster than einsum here
         weights = self.weights.to(levels.dtype)
-        mixed = (weights @ levels.flatten(1)).view(levels.shape[1:])
+        return (weights @ levels.flatten(1)).view(levels.shape[1:])
+
+    def to_feats(self, mixed, lens):
+        """Projects what was mixed [B, T, D], and empties the padding."""
         feats = self.dropout(self.norm(self.project(mixed)))
         return zero_padding(feats, lens)
 
@@ -118,6 +125,63 @@ class Last(WeightedSum):
     def forward(self, levels, lens):
         """As `WeightedSum.forward`, of the last level."""
         return super().forward(levels[-1:], lens)
+
+
+class PostResidual(WeightedSum):
+    """The last level, and a mixture of all on top; as `WeightedSum`.
+
+    feats = LayerNorm(Linear(h_N + sum over l of softmax(a)_l LayerNorm(h_l))):
+    what a task sees of an encoder with augmented residual integration
+    (``residual_integration.py``), or of one without.
+    """
+
+    def __init__(self, n_levels, input_size, output_size, dropout=0.0):
+        super().__init__(n_levels, input_size, output_size, dropout)
+        self.level_norm = torch.nn.LayerNorm(input_size)
+
+    def forward(self, levels, lens):
+        """As `WeightedSum.forward`."""
+        mixed = self.mix(self.level_norm(levels))
+        return self.to_feats(levels[-1] + mixed, lens)
+
+
+class LayerAdapters(torch.nn.Module):
+    """A small network for each level, and a mixture of what they give.
+
+    feats = sum over l of softmax(a)_l LayerNorm_l(GELU(W_l h_l + b_l)), the
+    L-adapters of Otake et al., 2023 (https://arxiv.org/abs/2211.15171).
+
+    Arguments
+    ---------
+    n_levels, input_size, output_size, dropout
+        As for `WeightedSum`.
+    """
+
+    def __init__(self, n_levels, input_size, output_size, dropout=0.0):
+        super().__init__()
+        self.scores = torch.nn.Parameter(torch.zeros(n_levels))
+        self.adapters = torch.nn.ModuleList(
+            torch.nn.Sequential(
+                torch.nn.Linear(input_size, output_size),
+                torch.nn.GELU(),
+                torch.nn.LayerNorm(output_size),
+            )
+            for _ in range(n_levels)
+        )
+        self.dropout = torch.nn.Dropout(dropout)
+
+    @property
+    def weights(self):
+        """The share of each level, shape [L]."""
+        return self.scores.softmax(dim=0)
+
+    def forward(self, levels, lens):
+        """Fuses levels [L, B, T, D] of clips of lens [B]: feats [B, T, d]."""
+        feats = sum(
+            weight * adapt(level)
+            for weight, adapt, level in zip(self.weights, self.adapters, levels)
+        )
+        return zero_padding(self.dropout(feats), lens)
 
 
 def for_each_task(kind, tasks, encoder, output_size, dropout=0.0):

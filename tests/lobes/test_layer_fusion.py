@@ -6,6 +6,8 @@ import torch
 from ser_mtl_modules.lobes.layer_fusion import (
     Concatenation,
     Last,
+    LayerAdapters,
+    PostResidual,
     WeightedSum,
     for_each_task,
 )
@@ -80,6 +82,41 @@ def test_a_concatenation_is_a_linear_layer_on_levels_side_by_side(levels):
     feats.sin().sum().backward()
     assert all(p.grad.any() for p in fusion.parameters())
     assert fusion.project.weight.grad.any(dim=0).all()  # of every level
+
+
+def test_a_post_residual_adds_a_mixture_to_the_last_level(levels):
+    fusion = PostResidual(3, 6, 4)
+    torch.nn.init.normal_(fusion.scores)
+    torch.nn.init.normal_(fusion.level_norm.weight)
+    shares = fusion.scores.exp() / fusion.scores.exp().sum()
+    feats = fusion(levels, LENS)
+    for b, n in enumerate(LENS):
+        mixed = levels[-1, b, :n] + sum(
+            share * fusion.level_norm(level[b, :n])
+            for share, level in zip(shares, levels)
+        )
+        expected = fusion.norm(fusion.project(mixed))
+        torch.testing.assert_close(feats[b, :n], expected)
+        assert not feats[b, n:].any()
+    feats.sin().sum().backward()
+    assert all(p.grad.any() for p in fusion.parameters())
+
+
+def test_layer_adapters_are_a_mixture_of_small_networks(levels):
+    fusion = LayerAdapters(3, 6, 4)
+    torch.nn.init.normal_(fusion.scores)
+    shares = fusion.scores.exp() / fusion.scores.exp().sum()
+    feats = fusion(levels, LENS)
+    for b, n in enumerate(LENS):
+        expected = torch.zeros(n, 4)
+        for share, adapt, level in zip(shares, fusion.adapters, levels):
+            linear, _, norm = adapt
+            inner = torch.nn.functional.gelu(linear(level[b, :n]))
+            expected += share * norm(inner)
+        torch.testing.assert_close(feats[b, :n], expected)
+        assert not feats[b, n:].any()
+    feats.sin().sum().backward()
+    assert all(p.grad.any() for p in fusion.parameters())
 
 
 def test_each_task_has_a_fusion_of_its_own(levels):
