@@ -149,7 +149,7 @@ class LayerAdapters(torch.nn.Module):
     """A small network for each level, and a mixture of what they give.
 
     feats = sum over l of softmax(a)_l LayerNorm_l(GELU(W_l h_l + b_l)), the
-    L-adapters of Otake et al., 2023 (https://arxiv.org/abs/2211.15171).
+    L-adapters of Otake et al., 2022 (https://arxiv.org/abs/2212.02780).
 
     Arguments
     ---------
