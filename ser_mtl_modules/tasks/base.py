@@ -50,7 +50,8 @@ class Task(torch.nn.Module):
         """The task's loss, a scalar.
 
         What has no label is left out; a batch without any gives a zero that
-        is connected to the graph, so that every rank steps alike.
+        is connected to the graph, so that every rank steps alike. In
+        evaluation it may be None instead, which is no part of the mean.
         """
         raise NotImplementedError
 

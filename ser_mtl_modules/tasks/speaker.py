@@ -113,9 +113,14 @@ class Speaker(Task):
         return torch.tensor(labels, device=self.classify.weight.device)
 
     def loss(self, prediction, target):
-        """AAM-softmax over the utterances of known speakers."""
+        """AAM-softmax over the utterances of known speakers.
+
+        None in evaluation where there is no such utterance, as in valid.
+        """
         known = target >= 0
         if not known.any():
+            if not self.training:
+                return None
             # no step, but a graph through every parameter
             return (prediction.sum() + self.classify.weight.sum()) * 0.0
         cosines = self.classify(prediction[known].unsqueeze(1))  # [B, 1, S]

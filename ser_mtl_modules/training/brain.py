@@ -156,6 +156,7 @@ class SERBrain(sb.Brain):
         torch.Tensor
             A scalar.
         """
+        losses = {k: loss for k, loss in losses.items() if loss is not None}
         if self.modules.training:
             self.loss_balance.observe(losses)
         total = sum(self.weight(name) * loss for name, loss in losses.items())

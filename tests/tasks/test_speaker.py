@@ -117,6 +117,8 @@ def test_without_known_speakers_loss_and_gradient_are_zero(task, feats):
     loss.backward()
     assert loss == 0
     assert not any(p.grad.any() for p in task.parameters())
+    # and in evaluation there is none, rather than a perfect one
+    assert task.loss(task.eval()(feats, LENS), torch.full((4,), -1)) is None
 
 
 def test_every_utterance_is_described_by_its_embedding(task, feats):
