@@ -33,13 +33,16 @@ def audio_files(data_folder, pattern):
             yield path
 
 
-def one_of_each_name(paths):
+def one_of_each_name(paths, name=lambda path: path.stem):
     """Leaves out copies, and says so: archives hold folders twice.
 
     Arguments
     ---------
     paths : iterable of Path
         Of files that have the same name, suffix aside, the first one counts.
+    name : callable
+        From a path to its name, where a file's own one doesn't tell clips
+        apart.
 
     Returns
     -------
@@ -56,9 +59,10 @@ def one_of_each_name(paths):
     found = {}
     copies = []
     for path in paths:
-        if path.stem in found:
-            copies.append(f"{path} (using {found[path.stem]})")
-        found.setdefault(path.stem, path)
+        stem = name(path)
+        if stem in found:
+            copies.append(f"{path} (using {found[stem]})")
+        found.setdefault(stem, path)
     if copies:
         logger.warning(
             f"{len(copies)} files are there more than once; one of each name "

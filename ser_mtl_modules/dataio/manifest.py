@@ -76,15 +76,17 @@ class Manifest:
     meta: dict
 
 
-def fingerprint(files, data_folder):
+def fingerprint(files, data_folder, label_files=()):
     """A checksum of names and sizes: changes when files come, go or change.
 
     Arguments
     ---------
     files : iterable of Path
-        All that the preparation reads.
+        All that the preparation reads, but for label files.
     data_folder : str or Path
         What the names are relative to.
+    label_files : iterable of Path
+        Text whose content counts, too: another label has the same length.
 
     Returns
     -------
@@ -94,6 +96,11 @@ def fingerprint(files, data_folder):
         f"{Path(file).relative_to(data_folder).as_posix()} "
         f"{os.path.getsize(file)}\n"
         for file in files
+    )
+    listing += sorted(
+        f"{Path(file).relative_to(data_folder).as_posix()} "
+        f"{hashlib.sha256(Path(file).read_bytes()).hexdigest()}\n"
+        for file in label_files
     )
     return hashlib.sha256("".join(listing).encode()).hexdigest()
 

@@ -71,3 +71,11 @@ def test_all_wrong_names_are_said_at_once():
     message = str(error.value)
     assert "2 files below data are not named as in TINY" in message
     assert "cc.wav: too long" in message and "dd.wav: too long" in message
+
+
+def test_names_can_be_made_of_the_folder_too(folder):
+    files = one_of_each_name(
+        audio_files(folder, "**/wav/*"),
+        name=lambda path: f"{path.parents[1].name}/{path.stem}",
+    )
+    assert len(files) == 4

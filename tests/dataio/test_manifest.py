@@ -243,3 +243,11 @@ def test_fingerprint_sees_names_and_sizes_but_not_the_place(tmp_path):
     assert first == listing("there", b=2, a=1)
     others = [listing("x", a=1, b=3), listing("y", a=1, c=2), listing("z", a=1)]
     assert first not in others
+
+
+def test_fingerprint_sees_another_label_of_the_same_length(tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("neu")
+    before = fingerprint([], tmp_path, [labels])
+    labels.write_text("ang")
+    assert fingerprint([], tmp_path, [labels]) != before
