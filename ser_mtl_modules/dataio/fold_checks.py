@@ -79,6 +79,8 @@ def check_disjoint(where, sets, disjoint):
 def check_duplicates(where, sets):
     """No recording is in two sets, under whatever names.
 
+    Rows without a checksum, of corpora that are not decoded, pass.
+
     Arguments
     ---------
     where : str
@@ -87,7 +89,11 @@ def check_duplicates(where, sets):
         Name of a set -> ID -> row.
     """
     files = {
-        set_: {row["checksum"]: row["wav"] for row in rows.values()}
+        set_: {
+            row["checksum"]: row["wav"]
+            for row in rows.values()
+            if row["checksum"]
+        }
         for set_, rows in sets.items()
     }
     for one, other in combinations(files, 2):

@@ -463,6 +463,11 @@ def test_the_same_audio_in_two_sets_is_an_error_that_names_both(load):
         load().split(manifest(copied), 1)
 
 
+def test_rows_without_a_checksum_are_not_the_same_audio(load):
+    changed = {id_: {**row, "checksum": ""} for id_, row in rows().items()}
+    assert load().split(manifest(changed), 1)
+
+
 def test_the_same_audio_twice_in_one_set_passes(load):
     copied = rows()
     copied["4-0"]["checksum"] = copied["4-1"]["checksum"]
