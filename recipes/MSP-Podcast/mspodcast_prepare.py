@@ -1,14 +1,15 @@
 """MSP-Podcast: from its folder of clips and label files to a manifest.
 
 Turns of podcasts, two to twelve seconds, English, mostly 16 kHz mono, each
-rated by five people or more; 73,042 turns in release 1.8, 267,905 in 2.0.
+rated by several people; 73,042 turns in release 1.8, 267,905 in 2.0.
 
 Lotfian and Busso, "Building Naturalistic Emotionally Balanced Speech Corpus by
 Retrieving Emotional Speech from Existing Podcast Recordings", IEEE Transactions
 on Affective Computing 10(4), 2019, https://doi.org/10.1109/TAFFC.2017.2736999
 
 The corpus is free for academic use after an agreement with UT Dallas is signed
-(https://lab-msp.com/MSP/MSP-Podcast.html); nothing of it can be fetched for you.
+(https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html);
+nothing of it can be fetched for you.
 Releases 1.8 to 2.0 and the bundle of the Interspeech 2025 challenge are read.
 
 Known oddities: many turns of Train have an unknown speaker, who may be in any
@@ -152,9 +153,10 @@ def find_labels(data_folder):
         raise SerMtlError(
             f"{data_folder}: MSP-Podcast is not here. Looked for "
             f"Labels/labels_consensus.csv in it and in its folders. Get the "
-            f"corpus from UT Dallas (https://lab-msp.com/MSP/MSP-Podcast.html), "
-            f"unpack Labels.zip and Audios.tar.gz side by side, and give the "
-            f"folder that they are in as --data_folder."
+            f"corpus from UT Dallas (https://ecs.utdallas.edu/research/"
+            f"researchlabs/msp-lab/MSP-Podcast.html), unpack Labels.zip and "
+            f"Audios.tar.gz side by side, and give the folder that they are in "
+            f"as --data_folder."
         )
     if len(found) > 1:
         raise SerMtlError(

@@ -346,12 +346,12 @@ def test_a_missing_folder_is_an_error(tmp_path, csv):
 
 
 def test_a_folder_without_the_corpus_says_where_to_get_it(tmp_path, csv):
-    with pytest.raises(SerMtlError, match="not here.*Labels/.*lab-msp.com"):
+    with pytest.raises(SerMtlError, match="not here.*Labels/.*utdallas.edu"):
         prepare(tmp_path, csv)
 
 
 def test_download_says_where_the_corpus_can_be_got(tmp_path):
-    with pytest.raises(SerMtlError, match="by hand(?s:.*)lab-msp.com"):
+    with pytest.raises(SerMtlError, match="by hand(?s:.*)utdallas.edu"):
         download_corpus(mspodcast_prepare, tmp_path)
 
 
