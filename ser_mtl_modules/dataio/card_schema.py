@@ -57,6 +57,11 @@ SELECTION = {
     "test_used_for_selection": (bool, False),
 }
 EXPECTED = {
+    # column -> value -> rows that the manifest has, whatever becomes of them
+    "rows": (dict, {}),
+    # clips that may be missing from any of the numbers: releases are known of
+    # which a file can't be had
+    "may_lack": (int, 0),
     "total": (dict, {}),
     "every_fold": (dict, {}),
     "per_fold": (dict, {}),
@@ -89,7 +94,7 @@ def read_card(file, name):
         The card's keys, with ``labels`` (field, classes, map, drop),
         ``folds`` (id -> set -> column -> values, or "rest") and ``expected``
         (``total``, and ``folds``: id -> set; counts by class, and their sum as
-        ``count``).
+        ``count``; ``rows``: column -> value -> number; ``may_lack``).
     """
     entries = _entries(file)
     plain, _, variant = name.partition("+")
@@ -224,6 +229,8 @@ def _expected(where, card, variants):
         return _counts(f"{where}: {here}", values, classes, known)
 
     return {
+        "rows": _rows(f"{where}: rows", expected["rows"]),
+        "may_lack": expected["may_lack"],
         "total": counts("total", expected["total"]),
         "folds": {
             id_: {
@@ -233,6 +240,18 @@ def _expected(where, card, variants):
             for id_, sets in folds.items()
         },
     }
+
+
+def _rows(where, columns):
+    """Column -> value -> number."""
+    for column, counts in columns.items():
+        here = f"{where}: {column}"
+        _expect(isinstance(counts, dict), here, WORDS[dict], counts)
+        _texts(here, counts)
+        for value, number in counts.items():
+            whole = type(number) is int
+            _expect(whole, f"{here}: {value}", WORDS[int], number)
+    return columns
 
 
 def _counts(where, counts, classes, known):

@@ -61,6 +61,7 @@ def vary(card, merge, keep, also):
             "drop": dropped,
         },
         "expected": {
+            **card["expected"],
             "total": counts(total),
             "folds": {
                 id_: {set_: counts(before) for set_, before in sets.items()}

@@ -146,7 +146,7 @@ class Card:
         self._check_manifest(where, manifest)
         rows = self._labelled(manifest)
         sets = self._sets(where, rows, self._content["folds"][fold])
-        self._check_counts(where, rows, sets, fold, check_counts)
+        self._check_counts(where, manifest, rows, sets, fold, check_counts)
         if self._content["speaker_independent"]:
             every_set = dict.fromkeys(SETS, "speaker")
             fold_checks.check_disjoint(where, sets, every_set)
@@ -179,6 +179,7 @@ class Card:
         return {
             content["labels"]["field"],
             *content["disjoint"].values(),
+            *content["expected"]["rows"],
             *(column for selector in selectors for column in selector),
         }
 
@@ -230,13 +231,18 @@ class Card:
                 sets[set_][id_] = row
         return sets
 
-    def _check_counts(self, where, rows, sets, fold, strict):
+    def _check_counts(self, where, manifest, rows, sets, fold, strict):
         """The numbers are as expected, and nothing that folds name is gone."""
         expected = self._content["expected"]
-        differences = fold_checks.describe_counts(
+        may_lack = expected["may_lack"]
+        differences = fold_checks.describe_rows(
+            manifest.rows, expected["rows"], may_lack
+        )
+        differences += fold_checks.describe_counts(
             {"all sets together": rows, **sets},
             {"all sets together": expected["total"], **expected["folds"][fold]},
             self.classes,
+            may_lack,
         )
         named = {}  # column -> values; a dict keeps them in the card's order
         for fold_sets in self._content["folds"].values():

@@ -10,7 +10,41 @@ from itertools import combinations
 from ser_mtl_modules.errors import SerMtlError, shortlist
 
 
-def describe_counts(sets, expected, classes):
+def describe_rows(rows, expected, may_lack=0):
+    """How the numbers of a manifest's rows differ from what a card expects.
+
+    Arguments
+    ---------
+    rows : dict
+        ID -> row, of the whole manifest.
+    expected : dict
+        Column -> value -> number of rows. Other values may be there too.
+    may_lack : int
+        So many fewer are no difference.
+
+    Returns
+    -------
+    list of str
+
+    Example
+    -------
+    >>> rows = {"1": {"split": "Train"}, "2": {"split": "Train"}}
+    >>> describe_rows(rows, {"split": {"Train": 2, "Test1": 1}})
+    ['split Test1: 0 rows in the manifest, expected 1']
+    """
+    differences = []
+    for column, wanted in expected.items():
+        found = Counter(row[column] for row in rows.values())
+        differences += [
+            f"{column} {value}: {found[value]} rows in the manifest, "
+            f"expected {number}"
+            for value, number in wanted.items()
+            if not 0 <= number - found[value] <= may_lack
+        ]
+    return differences
+
+
+def describe_counts(sets, expected, classes, may_lack=0):
     """How the numbers of clips differ from what a card expects, in words.
 
     Arguments
@@ -22,6 +56,8 @@ def describe_counts(sets, expected, classes):
         named is not expected to be any number.
     classes : sequence of str
         In the order of the words.
+    may_lack : int
+        So many fewer are no difference.
 
     Returns
     -------
@@ -42,9 +78,10 @@ def describe_counts(sets, expected, classes):
         words = [
             f"{class_} {counts[class_]}, expected {wanted[class_]}"
             for class_ in classes
-            if wanted.get(class_, counts[class_]) != counts[class_]
+            if class_ in wanted
+            and not 0 <= wanted[class_] - counts[class_] <= may_lack
         ]
-        if wanted.get("count", len(rows)) != len(rows):
+        if not 0 <= wanted.get("count", len(rows)) - len(rows) <= may_lack:
             words.insert(0, f"{len(rows)} clips, expected {wanted['count']}")
         if words:
             differences.append(f"{set_}: {'; '.join(words)}")
@@ -79,6 +116,8 @@ def check_disjoint(where, sets, disjoint):
 def check_duplicates(where, sets):
     """No recording is in two sets, under whatever names.
 
+    Rows without a checksum, of corpora that are not decoded, pass.
+
     Arguments
     ---------
     where : str
@@ -87,7 +126,11 @@ def check_duplicates(where, sets):
         Name of a set -> ID -> row.
     """
     files = {
-        set_: {row["checksum"]: row["wav"] for row in rows.values()}
+        set_: {
+            row["checksum"]: row["wav"]
+            for row in rows.values()
+            if row["checksum"]
+        }
         for set_, rows in sets.items()
     }
     for one, other in combinations(files, 2):

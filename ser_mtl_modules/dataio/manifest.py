@@ -20,7 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ser_mtl_modules.atomic import atomic_write
-from ser_mtl_modules.dataio.audio import inspect_audio
+from ser_mtl_modules.dataio.audio import inspect_audio, inspect_header
 from ser_mtl_modules.errors import SerMtlError, shortlist
 from speechbrain.utils.logger import get_logger
 
@@ -44,10 +44,11 @@ COLUMNS = (
     "valence",
     "dominance",
     "raters",  # counts, as angry:3|neutral:2
-    "checksum",  # of the decoded audio
+    "checksum",  # of the decoded audio, empty where only headers were read
 )
 NUMBERS = ("duration", "start", "stop")
 DATA_ROOT = "{data_root}"
+AT_ONCE = 4096  # files that wait for a thread; each takes a kilobyte or two
 VERSION = 1  # of the CSV and the sidecar; raised when old ones can't be used
 
 
@@ -105,8 +106,8 @@ def fingerprint(files, data_folder, label_files=()):
     return hashlib.sha256("".join(listing).encode()).hexdigest()
 
 
-def build_rows(clips, data_folder, skip_bad_audio=False):
-    """Decodes every clip, and makes rows of those that are well.
+def build_rows(clips, data_folder, skip_bad_audio=False, headers_only=False):
+    """Looks into every clip's file, and makes rows of those that are well.
 
     Arguments
     ---------
@@ -117,6 +118,10 @@ def build_rows(clips, data_folder, skip_bad_audio=False):
         Where the corpus is.
     skip_bad_audio : bool
         Leave out what can't be decoded, and log it, instead of raising.
+    headers_only : bool
+        Decode nothing: for corpora of which that would take hours. Damage
+        inside a file is found when it is read then, and copies of a clip
+        under another name are not found.
 
     Returns
     -------
@@ -124,7 +129,7 @@ def build_rows(clips, data_folder, skip_bad_audio=False):
         The clips with duration, checksum, and ``wav`` below ``{data_root}``.
     """
     rows, bad = [], []
-    for clip, info in zip(clips, _inspect_all(clips)):
+    for clip, info in zip(clips, _inspect_all(clips, headers_only)):
         if isinstance(info, SerMtlError):
             bad.append(str(info))
             continue
@@ -268,23 +273,26 @@ def read_manifest(path, data_root):
     return Manifest(path, rows, checksum, meta)
 
 
-def _inspect_all(clips):
+def _inspect_all(clips, headers_only):
     """What is in every clip's file, or the error that says why it is bad."""
+    look = inspect_header if headers_only else inspect_audio
 
     def inspect(clip):
         try:
-            return inspect_audio(
-                clip["wav"], clip.get("start"), clip.get("stop")
-            )
+            return look(clip["wav"], clip.get("start"), clip.get("stop"))
         except SerMtlError as error:
             return error
 
-    pool = ThreadPoolExecutor()  # decoding and hashing release the GIL
+    pool = ThreadPoolExecutor()  # reading and hashing release the GIL
+    # disable=None: no bar where the output is a file
+    bar = tqdm(total=len(clips), desc="Audio", unit="file", disable=None)
     try:
-        found = pool.map(inspect, clips)
-        # disable=None: no bar where the output is a file
-        yield from tqdm(found, "Audio", len(clips), unit="file", disable=None)
+        for i in range(0, len(clips), AT_ONCE):
+            for info in pool.map(inspect, clips[i : i + AT_ONCE]):
+                bar.update()
+                yield info
     finally:  # Ctrl-C should not wait for a hundred thousand files
+        bar.close()
         pool.shutdown(cancel_futures=True)
 
 

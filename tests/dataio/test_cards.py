@@ -300,6 +300,9 @@ def put(*path):
         (put("expected", "total", "calm", "4"), "calm: expected a whole"),
         (put("expected", "per_fold", {"9": {}}), "per_fold: 9: .*found '9'"),
         (put("expected", "every_fold", {"dev": {}}), "no key 'dev'"),
+        (put("expected", "rows", {"split": 3}), "rows: split: .* mapping"),
+        (put("expected", "rows", {"split": {"A": "3"}}), "split: A: .*whole"),
+        (put("expected", "may_lack", "1"), "may_lack: expected a whole number"),
         (
             put("label_variants", "two", {"split": []}),
             "label_variants: two: there is no key 'split'",
@@ -415,6 +418,43 @@ def test_counts_that_differ_are_said_in_words_with_who_is_missing(load):
     assert "check_counts=False" in message
 
 
+def test_rows_of_the_whole_manifest_are_counted_whatever_they_are_for(load):
+    def expect(**numbers):
+        return lambda card: card["expected"].update(rows={"emotion": numbers})
+
+    assert load(expect(joy=8, noise=4)).split(manifest(), 1)  # noise is dropped
+    with pytest.raises(SerMtlError, match="emotion noise: 4 rows .*expected 5"):
+        load(expect(noise=5)).split(manifest(), 1)
+    with pytest.raises(SerMtlError, match="emotion noise: 4 rows"):
+        load(expect(noise=5), "toy+merged").split(manifest(), 1)
+
+
+def test_as_many_clips_may_be_missing_as_the_card_allows(load):
+    def allow(number):
+        def change(card):
+            card["expected"] |= {"may_lack": number}
+            card["expected"] |= {"rows": {"session": {"A": 12}}}
+
+        return load(change)
+
+    changed = rows()
+    del changed["1-0"]
+    assert allow(1).split(manifest(changed), 1)
+    with pytest.raises(SerMtlError, match="happiness 7, expected 8"):
+        allow(0).split(manifest(changed), 1)
+    del changed["2-0"]
+    with pytest.raises(SerMtlError, match="session A: 10 rows.*expected 12"):
+        allow(1).split(manifest(changed), 1)
+
+
+def test_more_clips_than_expected_are_never_allowed(load):
+    changed = rows()
+    changed["1-9"] = {**changed["1-0"], "checksum": "19"}
+    card = load(lambda card: card["expected"].update(may_lack=5))
+    with pytest.raises(SerMtlError, match="happiness 9, expected 8"):
+        card.split(manifest(changed), 1)
+
+
 def test_a_sample_of_a_corpus_passes_with_a_warning_on_request(load, caplog):
     fewer = {k: row for k, row in rows().items() if k not in ("1-0", "4-1")}
     with caplog.at_level(logging.WARNING):
@@ -461,6 +501,11 @@ def test_the_same_audio_in_two_sets_is_an_error_that_names_both(load):
     message = r"/data/4-1.wav \(train\) is /data/1-0.wav \(test\)"
     with pytest.raises(SerMtlError, match=message):
         load().split(manifest(copied), 1)
+
+
+def test_rows_without_a_checksum_are_not_the_same_audio(load):
+    changed = {id_: {**row, "checksum": ""} for id_, row in rows().items()}
+    assert load().split(manifest(changed), 1)
 
 
 def test_the_same_audio_twice_in_one_set_passes(load):

@@ -199,6 +199,28 @@ def test_slices_of_one_file_have_their_own_length_and_checksum(corpus):
     assert one["checksum"] != two["checksum"]
 
 
+def test_headers_alone_tell_all_but_the_checksum(corpus, monkeypatch):
+    clips, folder = corpus("abc")
+    expected = [{**row, "checksum": ""} for row in build_rows(clips, folder)]
+
+    def decoded(*_):
+        raise AssertionError("a file was decoded")
+
+    monkeypatch.setattr("ser_mtl_modules.dataio.audio._decode", decoded)
+    monkeypatch.setattr("ser_mtl_modules.dataio.manifest.AT_ONCE", 2)
+    assert build_rows(clips, folder, headers_only=True) == expected
+
+
+def test_headers_alone_show_a_truncated_wav_and_what_is_no_audio(corpus):
+    clips, folder = corpus("abc", bad="b")
+    wav = clips[2]["wav"]
+    wav.write_bytes(wav.read_bytes()[:-80])
+    with pytest.raises(SerMtlError) as error:
+        build_rows(clips, folder, headers_only=True)
+    assert "b.wav: cannot be read" in str(error.value)
+    assert "c.wav: truncated" in str(error.value)
+
+
 def test_all_bad_files_are_in_one_error(corpus):
     clips, folder = corpus("abcd", bad="bd")
     with pytest.raises(SerMtlError) as error:

@@ -70,11 +70,27 @@ def test_mixup_and_features_differ_only_where_they_have_to():
 DATA = {"data_folder", "card", "preparation", "download"}
 # of a corpus whose card has fewer tasks
 TASKS = {"SAVEE": {"auxiliary_tasks"}}
+# of a corpus a hundred times as large, whose YAMLs say why
+SIZE = {
+    "max_batch_duration",
+    "max_batch_size",
+    "num_workers",
+    "number_of_epochs",
+    "signal",
+}
+LARGE = ROOT / "recipes" / "MSP-Podcast"
 ELSEWHERE = [
     path
     for path in sorted((ROOT / "recipes").glob("*/hparams/*.yaml"))
-    if path.parents[1] != RECIPE and (HPARAMS / path.name).exists()
+    if path.parents[1] not in (RECIPE, LARGE) and (HPARAMS / path.name).exists()
 ]
+
+
+@pytest.mark.parametrize("name", ["mtl", "mtl_fbank", "mtl_frozen"])
+def test_yamls_of_a_large_corpus_are_those_of_ravdess_but_for_its_size(name):
+    others = DATA | SIZE
+    theirs = method(f"{name}.yaml", others)
+    assert method(LARGE / "hparams" / f"{name}.yaml", others) == theirs
 
 
 @pytest.mark.parametrize(
