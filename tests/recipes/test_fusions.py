@@ -8,7 +8,13 @@ import train
 from tiny_ravdess import ROOT
 
 from ser_mtl_modules.lobes import co_attention
-from ser_mtl_modules.lobes.layer_fusion import Last, WeightedSum
+from ser_mtl_modules.lobes.layer_fusion import (
+    Concatenation,
+    Last,
+    LayerAdapters,
+    PostResidual,
+    WeightedSum,
+)
 
 PACKAGE = "!name:ser_mtl_modules.lobes.co_attention."
 AUXILIARIES = ["gender", "speaker", "asr"]
@@ -102,15 +108,22 @@ def test_every_fusion_is_one_override_and_can_be_drawn(
         assert nothing or weights.sum().item() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("kind", [WeightedSum, Last])
+# and of how many levels each weighs, where it does
+LAYER_FUSIONS = {
+    WeightedSum: 2, Last: 1, LayerAdapters: 2, PostResidual: 2,
+    Concatenation: None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LAYER_FUSIONS)
 def test_a_layer_fusion_is_one_override(build, kind):
     name = f"!name:{kind.__module__}.{kind.__name__}"
     fusions = build(f"--layer_fusion={name}").modules.layer_fusions
     assert list(fusions) == ["emotion", *AUXILIARIES]
-    n_levels = {WeightedSum: 2, Last: 1}[kind]
     for fusion in fusions.values():
         assert type(fusion) is kind
-        assert fusion.weights.shape == (n_levels,)
+        if n_levels := LAYER_FUSIONS[kind]:
+            assert fusion.weights.shape == (n_levels,)
 
 
 def test_every_ablation_in_the_readme_can_be_built(build):

@@ -96,6 +96,20 @@ def test_all_tasks_are_trained_and_the_layers_with_them(
     assert moved == trained and not any(".cnn." in n for n in moved)
 
 
+def test_integration_of_lower_levels_is_an_override(corpus, tiny_models):
+    folder = corpus.parent / "integration"
+    kind = "AugmentedResidualIntegration"
+    module = "ser_mtl_modules.lobes.residual_integration"
+    flag = f"--encoder={{integration: !name:{module}.{kind} {{bottleneck: 4}}}}"
+    train.main(flags(corpus, folder, "mtl.yaml", tiny_models["whisper"], flag))
+    (path,) = (folder / "save").glob("*/encoder.ckpt")
+    after = torch.load(path, weights_only=True)
+    ups = [after[n] for n in after if n.endswith("up.weight")]
+    assert len(ups) == 2  # of the second and third layer
+    assert all(up.any() for up in ups)  # they began at zero
+    assert "emotion" in scores(folder)
+
+
 # ---- frozen
 
 
