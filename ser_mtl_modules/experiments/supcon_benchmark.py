@@ -9,6 +9,7 @@ other had; forward and backward count, what was there before doesn't.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -31,6 +32,9 @@ def dense(embeddings, labels, temperature=0.1):
     return loss[n_positives > 0].mean()
 
 
+# glibc keeps what was freed, and more or less of it from run to run, unless a
+# size is fixed from which it goes back to the system at once
+GIVEN_BACK = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}
 KINDS = {"dense": dense, "blocks": SupervisedContrastive(temperature=0.1)}
 
 
@@ -76,6 +80,7 @@ def compare(shape, device="cpu"):
         command += [f"--{k}={n}" for k, n in zip(SHAPE, shape)]
         said = subprocess.run(
             [*command, f"--only={kind}"],
+            env=os.environ | GIVEN_BACK,
             check=True,
             capture_output=True,
             text=True,
