@@ -20,7 +20,7 @@ from ser_mtl_modules.synthesis.source_filter import (
     tract,
 )
 
-VERSION = 1  # counts the voices that sounded different
+VERSION = 2  # counts the voices that sounded different
 TRACK_RATE = 1000  # values per second
 GLIDE_S = 0.060  # how long the tract takes from one target to the next
 VOICE_ONSET_S = 0.020
@@ -137,7 +137,7 @@ def draw_speaker(sex, rng):
         tract_cm=tract_cm + 0.6 * next(offset),
         formant_offsets=tuple(1.0 + 0.05 * next(offset) for _ in range(4)),
         accent_st=2.5 * 2 ** (0.3 * next(offset)),
-        rate=1.2 * 2 ** (0.15 * next(offset)),
+        rate=0.85 * 2 ** (0.15 * next(offset)),
         level_db=3.0 * next(offset),
         slope_db=6.0 + 0.8 * next(offset),
         breath_db=-28.0 + 4.0 * next(offset),
