@@ -12,12 +12,13 @@ from ser_mtl_modules.synthesis.ravdess import write_ravdess
 from ser_mtl_modules.training.results import flat, read_results
 
 RECIPES = Path(__file__).parents[2] / "recipes"
+# The YAML is made for real speech. The small voice has the speeds and tracts of
+# its corpus and no others, and words are learned from nothing in a few epochs.
 FLAGS = (
     "--number_of_epochs=8",
-    # real speech has other speeds; the small voice has what the corpus holds
     "--augment={speeds: [95, 100, 105]}",
-    # words are learned from nothing here, in a few epochs
-    "--loss_weights={asr: 0.5}",
+    "--encoder={warp: {stretch: 0.04}}",
+    "--loss_weights={gender: 0.1, speaker: 0.1, asr: 0.5}",
 )
 EXPECTED = {  # per cent, at least or at most
     "emotion/UA": (">=", 70.0),
@@ -86,8 +87,10 @@ def comparison(results):
     """
     reached = dict(flat(results["metrics"]["test"]))
     table = Table(title="On actors and sentences unseen in training, per cent")
-    for column in ("metric", "expected", "reached", ""):
-        table.add_column(column, justify="right" if column else "left")
+    table.add_column("metric")
+    table.add_column("expected", justify="right")
+    table.add_column("reached", justify="right")
+    table.add_column()
     for name, (sign, limit) in EXPECTED.items():
         if name not in reached:  # of a task that was left out
             continue

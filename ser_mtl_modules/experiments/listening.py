@@ -64,7 +64,15 @@ def mean_f0_and_energy(wav, lowest_hz=70.0, highest_hz=500.0):
     # divided by that of the window, or short lags would always win
     correlation = np.fft.irfft(power) / np.fft.irfft(window_power)
     first, last = int(SAMPLE_RATE / highest_hz), int(SAMPLE_RATE / lowest_hz)
-    lags = first + correlation[:, first:last].argmax(axis=1)
+    searched = correlation[:, first:last]
+    inner = searched[:, 1:-1]
+    # two periods are as alike as one: the first peak that is nearly the highest
+    peaks = (inner >= searched[:, :-2]) & (inner >= searched[:, 2:])
+    peaks &= inner > 0.9 * searched.max(axis=1, keepdims=True)
+    nearest = np.where(
+        peaks.any(axis=1), 1 + peaks.argmax(axis=1), searched.argmax(axis=1)
+    )
+    lags = first + nearest
     heights = correlation[np.arange(len(lags)), lags] / correlation[:, 0]
     voiced = heights > 0.5
     f0 = np.log2(SAMPLE_RATE / lags[voiced]).mean() if voiced.any() else 0.0
