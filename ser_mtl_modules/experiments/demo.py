@@ -86,7 +86,7 @@ def comparison(results):
     rich.table.Table
     """
     reached = dict(flat(results["metrics"]["test"]))
-    table = Table(title="On actors and sentences unseen in training, per cent")
+    table = Table(title="New actors and sentences, per cent")
     table.add_column("metric")
     table.add_column("expected", justify="right")
     table.add_column("reached", justify="right")

@@ -10,7 +10,7 @@ of the demo trains on, and tests on the others:
 (c) the same network where one cue of emotion is taken out of the voice, which
     must cost something whichever cue it is.
 
-The distributions in `synthesis.emotions` were tuned with it. It takes about six
+The distributions in `synthesis.emotions` were tuned with it. It takes about ten
 minutes on one thread.
 """
 
@@ -35,7 +35,7 @@ from speechbrain.lobes.features import Fbank
 
 TRAIN_ACTORS = range(9, 25)
 N_MELS = 64
-EPOCHS = 8
+EPOCHS = 16
 
 
 def mean_f0_and_energy(wav, lowest_hz=70.0, highest_hz=500.0):

@@ -128,7 +128,7 @@ def draw_speaker(sex, rng):
     -------
     Speaker
     """
-    f0_hz, tract_cm = {"female": (185.0, 14.6), "male": (130.0, 17.4)}[sex]
+    f0_hz, tract_cm = {"female": (185.0, 14.3), "male": (130.0, 17.7)}[sex]
     # uniform, so that nobody is an outlier in a small corpus
     offset = iter(rng.uniform(-1.0, 1.0, size=11))
     pitch, length = next(offset), next(offset)
@@ -139,7 +139,7 @@ def draw_speaker(sex, rng):
         sex=sex,
         f0_hz=f0_hz * 2 ** (3.5 * pitch / 12),
         tract_cm=tract_cm + 0.6 * length,
-        formant_offsets=tuple((1.0 + 0.09 * formants).tolist()),
+        formant_offsets=tuple((1.0 + 0.08 * formants).tolist()),
         accent_st=2.5 * 2 ** (0.3 * next(offset)),
         rate=0.85 * 2 ** (0.15 * next(offset)),
         level_db=3.0 * next(offset),
