@@ -1,7 +1,10 @@
 """The commands of the front door, as a user types them."""
 
+import io
+
 import pytest
 import soundfile
+from rich.console import Console
 from typer.testing import CliRunner
 
 from ser_mtl_modules.__main__ import app
@@ -65,3 +68,19 @@ def test_demo_needs_the_recipes(small, tmp_path, monkeypatch):
     with pytest.raises(SerMtlError, match="clone of the repository"):
         demo.run_demo(tmp_path / "demo")
     assert not (tmp_path / "demo").exists()
+
+
+def test_demo_shows_what_it_reached_beside_what_is_expected():
+    reached = {
+        "emotion": {"UA": 71.5, "by_class": {"calm": {"F1": 3.0}}},
+        "gender": {"UA": 90.0},
+        "speaker": {"EER": 20.0},
+    }
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(demo.comparison({"metrics": {"test": reached}}))
+    lines = console.export_text().splitlines()
+    said = {name: line for line in lines for name in reached if name in line}
+    assert len(said) == 3 and not any("WER" in line for line in lines)
+    assert ">= 70" in said["emotion"] and "71.5" in said["emotion"]
+    assert "not reached" in said["gender"]
+    assert "as expected" in said["emotion"] and "as expected" in said["speaker"]

@@ -17,6 +17,7 @@ Authors
  * The ser-mtl authors 2026
 """
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -28,7 +29,8 @@ from ser_mtl_modules.dataio.manifest import (
     is_current,
     write_manifest,
 )
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import SerMtlError, shortlist
+from ser_mtl_modules.synthesis import ravdess as sample_corpus
 from speechbrain.utils.logger import get_logger
 
 logger = get_logger(__name__)
@@ -101,13 +103,15 @@ def prepare(data_folder, manifest, skip_bad_audio=False):
         "corpus": "ravdess",
         "data_folder": data_folder,
         "options": {"skip_bad_audio": skip_bad_audio},
-        "fingerprint": fingerprint(files, data_folder),
+        "fingerprint": fingerprint(files, data_folder)
+        + checksum_of_settings(data_folder),
     }
     if is_current(manifest, **made_from):
         logger.info(f"{manifest} is up to date, nothing to prepare.")
         return
     clips = corpus_files.read_names(files, parse_name, data_folder, "RAVDESS")
     check_complete(clips, data_folder)
+    take_sample_transcripts(clips, data_folder)
     rows = build_rows(clips, data_folder, skip_bad_audio)
     write_manifest(manifest, rows, **made_from)
     logger.info(f"{manifest}: {len(rows)} utterances.")
@@ -195,6 +199,43 @@ def check_complete(clips, data_folder):
             f"{data_folder}: no audio of {folders}; expected all of Actor_01 "
             f"to Actor_24. Unpack the archive again."
         )
+
+
+def checksum_of_settings(data_folder):
+    """Of a sample corpus, as its sentences are there; else an empty string."""
+    file = data_folder / sample_corpus.SETTINGS
+    if not file.exists():
+        return ""
+    return f" {hashlib.sha256(file.read_bytes()).hexdigest()}"
+
+
+def take_sample_transcripts(clips, data_folder):
+    """Corrects the transcripts if this is our sample corpus.
+
+    Its actors say other sentences than those of RAVDESS, and its file of
+    settings says which.
+
+    Arguments
+    ---------
+    clips : list of dict
+        As `parse_name` gives them.
+    data_folder : Path
+        Of the corpus.
+    """
+    said = sample_corpus.transcripts(data_folder)
+    if said is None:
+        return
+    keys = [(clip["actor"], clip["statement"]) for clip in clips]
+    missing = sorted(set(keys) - set(said))
+    if missing:
+        raise SerMtlError(
+            f"{data_folder / sample_corpus.SETTINGS}: there are clips of "
+            f"{len(missing)} sentences that it does not have:\n"
+            + shortlist([f"actor {a}, statement {s}" for a, s in missing])
+            + "\nDelete the folder, and write the sample corpus again."
+        )
+    for clip, key in zip(clips, keys):
+        clip["transcript"] = said[key].upper()
 
 
 def parse_name(path):

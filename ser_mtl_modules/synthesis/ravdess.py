@@ -1,7 +1,9 @@
 """A sample corpus in the layout and under the names of RAVDESS.
 
 For trying the recipe, and for its tests: the corpus's actors, emotions,
-intensities, sentences and repetitions, 1440 clips in all, and none of its sound.
+intensities and repetitions, 1440 clips in all, and none of its sound. Each actor
+has two sentences of their own, where all of RAVDESS's say the same two. A file
+with the corpus's settings says which.
 """
 
 import itertools
@@ -25,13 +27,17 @@ from ser_mtl_modules.synthesis.emotions import (
     draw_expression,
 )
 from ser_mtl_modules.synthesis.lexicon import words_of
+from ser_mtl_modules.synthesis.sentences import sentences_of
 from ser_mtl_modules.synthesis.voice import VERSION, draw_speaker, say
 
 ACTORS = range(1, 25)
+N_SENTENCES = 2
+# of RAVDESS, for write_ravdess(..., sentences=SENTENCES)
 SENTENCES = ("Kids are talking by the door", "Dogs are sitting by the door")
 REPETITIONS = (1, 2)
 SAMPLE_RATE = 16000  # RAVDESS has 48 kHz; this is what encoders want
 SETTINGS = "sample_corpus.json"
+VERSION_OF_SETTINGS = 2  # 1 had the same sentences for all actors
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Clip:
         return Path(f"Actor_{self.actor:02d}") / f"{name}.wav"
 
 
-def clips_of(actor, n_sentences=len(SENTENCES)):
+def clips_of(actor, n_sentences=N_SENTENCES):
     """All clips of an actor.
 
     Arguments
@@ -114,7 +120,37 @@ def clips_of(actor, n_sentences=len(SENTENCES)):
     ]
 
 
-def speak(clip, seed=1986, sentences=SENTENCES, without=None):
+def said_by(actors, seed=1986, sentences=None):
+    """What each actor says.
+
+    Arguments
+    ---------
+    actors : iterable of int
+        From 1 to 24.
+    seed : int
+        Of the corpus.
+    sentences : sequence of str, optional
+        What all of them say. By default each actor has sentences of their own.
+
+    Returns
+    -------
+    dict of str to list of str
+        By the actor's code of two digits; sentence 1 is the first one.
+
+    Example
+    -------
+    >>> said_by([1], sentences=["The moon was white", "The sun was red"])
+    {'01': ['The moon was white', 'The sun was red']}
+    """
+    return {
+        f"{actor:02d}": list(
+            sentences or sentences_of(actor, seed, N_SENTENCES)
+        )
+        for actor in actors
+    }
+
+
+def speak(clip, seed=1986, sentences=None, without=None):
     """The sound of a clip; it depends on nothing but what is given here.
 
     Arguments
@@ -123,8 +159,9 @@ def speak(clip, seed=1986, sentences=SENTENCES, without=None):
         Who says what, and how.
     seed : int
         Another one gives other voices and other clips.
-    sentences : sequence of str
-        Of the words of `lexicon`; the clip's sentence 1 is the first one.
+    sentences : sequence of str, optional
+        Of the words of `lexicon`; the clip's sentence 1 is the first one. By
+        default those of the actor.
     without : str, optional
         The cue of emotion to leave out, as for `draw_expression`.
 
@@ -136,8 +173,9 @@ def speak(clip, seed=1986, sentences=SENTENCES, without=None):
     actor = np.random.default_rng(key(seed, "actor", clip.actor))
     rng = np.random.default_rng(key(seed, "clip", clip.path.stem))
     expression = draw_expression(clip.emotion, clip.intensity, rng, without)
+    texts = sentences or sentences_of(clip.actor, seed, N_SENTENCES)
     return say(
-        sentences[clip.sentence - 1],
+        texts[clip.sentence - 1],
         draw_speaker(clip.sex, actor),
         expression,
         rng,
@@ -149,7 +187,7 @@ def write_ravdess(
     folder,
     actors=ACTORS,
     seed=1986,
-    sentences=SENTENCES,
+    sentences=None,
     without=None,
     clips_per_actor=None,
 ):
@@ -167,8 +205,9 @@ def write_ravdess(
         From 1 to 24.
     seed : int
         Another one gives other voices and other clips.
-    sentences : sequence of str
-        What is said, in words of `lexicon`; RAVDESS has these two.
+    sentences : sequence of str, optional
+        What all actors say, in words of `lexicon`. By default each actor has
+        two sentences of their own.
     without : str, optional
         The cue of emotion to leave out, as for `draw_expression`.
     clips_per_actor : int, optional
@@ -181,19 +220,22 @@ def write_ravdess(
     """
     folder = Path(folder)
     actors = list(actors)
-    check_arguments(actors, sentences, without)
+    check_arguments(actors, sentences or (), without)
     settings = {
         "corpus": "RAVDESS, synthetic",
+        "version": VERSION_OF_SETTINGS,
         "voice": VERSION,
         "seed": seed,
-        "sentences": list(sentences),
         "without": without,
+        # of all actors: more of them may be written later
+        "sentences": said_by(ACTORS, seed, sentences),
     }
     claim(folder, settings)
+    n_sentences = len(sentences or range(N_SENTENCES))
     clips = [
         clip
         for actor in actors
-        for clip in clips_of(actor, len(sentences))[:clips_per_actor]
+        for clip in clips_of(actor, n_sentences)[:clips_per_actor]
     ]
     missing = [clip for clip in clips if not (folder / clip.path).exists()]
     for clip in tqdm(missing, desc=f"Speaking {folder}", disable=None):
@@ -226,13 +268,16 @@ def claim(folder, settings):
     settings : dict
         All that the sound depends on.
     """
-    file = folder / SETTINGS
-    if file.exists():
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if found != settings:
+    found = read_settings(folder)
+    if found is not None:
+        known = {**dict.fromkeys(found), **dict.fromkeys(settings)}
+        other = [key for key in known if found.get(key) != settings.get(key)]
+        if other:
             raise SerMtlError(
-                f"{folder} holds a sample corpus with other settings: "
-                f"{found}, not {settings}. Delete it, or name another folder."
+                f"{folder} holds a sample corpus with other settings "
+                f"({', '.join(other)}), or of an older version; "
+                f"{folder / SETTINGS} has them. Delete the folder, or name "
+                "another one."
             )
     elif any(folder.glob("Actor_*")):
         raise SerMtlError(
@@ -240,8 +285,77 @@ def claim(folder, settings):
             "real RAVDESS. Name another folder for the sample corpus."
         )
     else:
-        with atomic_write(file) as out:
+        with atomic_write(folder / SETTINGS) as out:
             json.dump(settings, out, indent=2)
+
+
+def read_settings(folder):
+    """The settings of a sample corpus; None where there is no such corpus.
+
+    Arguments
+    ---------
+    folder : pathlib.Path
+        Of the corpus.
+
+    Returns
+    -------
+    dict or None
+    """
+    file = folder / SETTINGS
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError("no mapping in it")
+        return settings
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise SerMtlError(
+            f"{file}: the settings of the sample corpus can't be read "
+            f"({error}). Delete the folder, and write the corpus again."
+        ) from error
+
+
+def transcripts(folder):
+    """What is said in a sample corpus; None where there is no such corpus.
+
+    Arguments
+    ---------
+    folder : pathlib.Path
+        Of the corpus.
+
+    Returns
+    -------
+    dict or None
+        Of the actor's and the statement's code, each of two digits, to text.
+
+    Example
+    -------
+    >>> folder = getfixture("tmp_path")
+    >>> transcripts(folder) is None
+    True
+    >>> _ = write_ravdess(folder, actors=[1], clips_per_actor=1)
+    >>> transcripts(folder)["24", "02"]
+    'His father is sitting under the tree'
+    """
+    settings = read_settings(folder)
+    if settings is None:
+        return None
+    said = settings.get("sentences")
+    if not isinstance(said, dict) or not all(
+        isinstance(texts, list) and all(isinstance(t, str) for t in texts)
+        for texts in said.values()
+    ):
+        raise SerMtlError(
+            f"{folder / SETTINGS}: expected 'sentences' to have a list of "
+            "sentences for each actor. The sample corpus is damaged, or of an "
+            "older version: delete the folder, and write the corpus again."
+        )
+    return {
+        (actor, f"{i:02d}"): text
+        for actor, texts in said.items()
+        for i, text in enumerate(texts, start=1)
+    }
 
 
 def write_wav(path, wav):

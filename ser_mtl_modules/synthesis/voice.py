@@ -20,7 +20,7 @@ from ser_mtl_modules.synthesis.source_filter import (
     tract,
 )
 
-VERSION = 1  # counts the voices that sounded different
+VERSION = 2  # counts the voices that sounded different
 TRACK_RATE = 1000  # values per second
 GLIDE_S = 0.060  # how long the tract takes from one target to the next
 VOICE_ONSET_S = 0.020
@@ -128,16 +128,20 @@ def draw_speaker(sex, rng):
     -------
     Speaker
     """
-    f0_hz, tract_cm = {"female": (185.0, 14.6), "male": (130.0, 17.4)}[sex]
+    f0_hz, tract_cm = {"female": (185.0, 14.3), "male": (130.0, 17.7)}[sex]
     # uniform, so that nobody is an outlier in a small corpus
     offset = iter(rng.uniform(-1.0, 1.0, size=11))
+    pitch, length = next(offset), next(offset)
+    formants = np.array([next(offset) for _ in range(4)])
+    # the shape of the tract alone: its length is what tells the sexes apart
+    formants -= formants.mean()
     return Speaker(
         sex=sex,
-        f0_hz=f0_hz * 2 ** (3.5 * next(offset) / 12),
-        tract_cm=tract_cm + 0.6 * next(offset),
-        formant_offsets=tuple(1.0 + 0.05 * next(offset) for _ in range(4)),
+        f0_hz=f0_hz * 2 ** (3.5 * pitch / 12),
+        tract_cm=tract_cm + 0.6 * length,
+        formant_offsets=tuple((1.0 + 0.08 * formants).tolist()),
         accent_st=2.5 * 2 ** (0.3 * next(offset)),
-        rate=1.2 * 2 ** (0.15 * next(offset)),
+        rate=0.85 * 2 ** (0.15 * next(offset)),
         level_db=3.0 * next(offset),
         slope_db=6.0 + 0.8 * next(offset),
         breath_db=-28.0 + 4.0 * next(offset),

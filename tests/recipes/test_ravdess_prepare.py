@@ -1,4 +1,5 @@
 import itertools
+import json
 import logging
 import math
 import os
@@ -18,6 +19,12 @@ from ravdess_prepare import FIELDS, parse_name, prepare
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.manifest import Manifest, read_manifest
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.synthesis.ravdess import (
+    SENTENCES,
+    SETTINGS,
+    said_by,
+    write_ravdess,
+)
 
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = ROOT / "recipes" / "RAVDESS" / "protocols.yaml"
@@ -283,6 +290,83 @@ def test_any_name_is_read_or_refused_with_our_error(stem):
         assert str(path) in str(error)
     else:
         assert "-".join(clip[field] for field in FIELDS) == path.stem
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """A sample corpus: a clip of each actor, of actor 3 both sentences."""
+    folder = tmp_path_factory.mktemp("spoken") / "RAVDESS"
+    write_ravdess(folder, clips_per_actor=1)
+    write_ravdess(folder, actors=[3], clips_per_actor=16)
+    return folder
+
+
+@pytest.fixture
+def sample(spoken, tmp_path):
+    """A copy to be damaged."""
+    return Path(shutil.copytree(spoken, tmp_path / "RAVDESS"))
+
+
+def change_sentences(folder, change):
+    settings = json.loads((folder / SETTINGS).read_text())
+    change(settings["sentences"])
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=2))
+
+
+def test_transcripts_of_a_sample_corpus_are_what_was_spoken(sample, csv):
+    prepare(sample, csv)
+    rows = read_manifest(csv, sample).rows
+    assert len(rows) == 24 + 15
+    said = said_by(range(1, 25))
+    for row in rows.values():
+        text = said[row["speaker"]][int(row["statement"]) - 1]
+        assert row["transcript"] == text.upper()
+    assert {row["statement"] for row in rows.values()} == {"01", "02"}
+
+
+def test_the_sentences_of_ravdess_are_the_same_either_way(tmp_path, csv):
+    folder = tmp_path / "both"
+    write_ravdess(folder, sentences=SENTENCES, clips_per_actor=1)
+    prepare(folder, csv)
+    for row in read_manifest(csv, folder).rows.values():
+        assert row["transcript"] == FIELDS["statement"][row["statement"]]
+
+
+def test_other_sentences_of_equal_length_make_the_manifest_anew(sample, csv):
+    prepare(sample, csv)
+    before = csv.stat().st_mtime_ns
+    prepare(sample, csv)
+    assert csv.stat().st_mtime_ns == before
+    change_sentences(sample, lambda said: said["03"].reverse())
+    prepare(sample, csv)
+    row = read_manifest(csv, sample).rows["03-01-01-01-01-01-03"]
+    assert row["transcript"] == said_by([3])["03"][1].upper()
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda said: said.pop("07"), "actor 07, statement 01"),
+        (lambda said: said["03"].pop(), "actor 03, statement 02"),
+        (lambda said: said.update({"03": "Birds"}), "list of sentences"),
+        (lambda said: said.update({"03": [1, 2]}), "list of sentences"),
+    ],
+)
+def test_sentences_that_are_missing_are_an_error(sample, csv, change, message):
+    change_sentences(sample, change)
+    with pytest.raises(SerMtlError, match=message):
+        prepare(sample, csv)
+    assert not csv.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"seed": 1'])
+def test_damaged_settings_of_a_sample_corpus_are_an_error(sample, csv, text):
+    (sample / SETTINGS).write_text(text)
+    with pytest.raises(
+        SerMtlError, match=f"{SETTINGS}.*write the corpus again"
+    ):
+        prepare(sample, csv)
+    assert not csv.exists()
 
 
 def whole_corpus():

@@ -1,3 +1,4 @@
+import json
 import re
 from collections import Counter
 
@@ -8,9 +9,12 @@ import soundfile
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.synthesis.ravdess import (
     ACTORS,
+    SENTENCES,
     SETTINGS,
     clips_of,
+    said_by,
     speak,
+    transcripts,
     write_ravdess,
 )
 
@@ -51,7 +55,7 @@ def test_two_actors_are_written_whole_and_once(tmp_path):
         info = soundfile.info(path)
         assert (info.samplerate, info.channels) == (16000, 1)
         assert info.subtype == "PCM_16"
-        assert 0.7 < info.duration < 3.0
+        assert 1.0 < info.duration < 4.0
 
 
 def test_a_clip_has_the_same_bits_whatever_was_written_before(tmp_path):
@@ -99,9 +103,55 @@ def test_the_real_corpus_is_left_alone(tmp_path):
 def test_other_settings_in_the_same_folder_are_an_error(tmp_path):
     write_ravdess(tmp_path, actors=[1], clips_per_actor=1)
     before = contents(tmp_path)
-    with pytest.raises(SerMtlError, match="other settings"):
+    with pytest.raises(SerMtlError, match=r"settings \(seed, sentences\)"):
         write_ravdess(tmp_path, actors=[1], seed=3)
     assert contents(tmp_path) == before
+
+
+def test_a_corpus_of_an_older_version_is_refused(tmp_path):
+    settings = {
+        "corpus": "RAVDESS, synthetic",
+        "voice": 1,
+        "seed": 1986,
+        "sentences": list(SENTENCES),
+        "without": None,
+    }
+    (tmp_path / SETTINGS).write_text(json.dumps(settings))
+    with pytest.raises(SerMtlError, match="version.*Delete the folder"):
+        write_ravdess(tmp_path, actors=[1])
+    with pytest.raises(SerMtlError, match="older version"):
+        transcripts(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_damaged_settings_are_an_error(tmp_path, text):
+    (tmp_path / SETTINGS).write_text(text)
+    for read in (transcripts, write_ravdess):
+        with pytest.raises(SerMtlError, match="can't be read"):
+            read(tmp_path)
+    assert not contents(tmp_path)
+
+
+def test_settings_say_what_each_actor_says(tmp_path):
+    write_ravdess(tmp_path, actors=[2], clips_per_actor=1)
+    texts = transcripts(tmp_path)
+    assert len(texts) == len(set(texts.values())) == 48
+    assert [texts["02", "01"], texts["02", "02"]] == said_by([2])["02"]
+
+
+def test_all_actors_can_say_the_sentences_of_ravdess(tmp_path):
+    write_ravdess(tmp_path, [1, 2], sentences=SENTENCES, clips_per_actor=1)
+    texts = transcripts(tmp_path)
+    assert {texts[f"{a:02d}", "01"] for a in ACTORS} == {SENTENCES[0]}
+    assert {texts[f"{a:02d}", "02"] for a in ACTORS} == {SENTENCES[1]}
+
+
+def test_what_is_spoken_is_the_actors_sentence():
+    clip = next(clip for clip in clips_of(9) if clip.sentence == 2)
+    np.testing.assert_array_equal(
+        speak(clip), speak(clip, sentences=said_by([9])["09"])
+    )
+    assert len(speak(clip)) != len(speak(clip, sentences=said_by([8])["08"]))
 
 
 @pytest.mark.parametrize(

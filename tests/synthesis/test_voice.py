@@ -222,6 +222,14 @@ def test_sexes_overlap_in_pitch_and_not_in_tract():
     assert max(w.tract_cm for w in women) < min(m.tract_cm for m in men)
 
 
+def test_a_speakers_own_formants_say_nothing_of_the_tracts_length():
+    rng = np.random.default_rng(0)
+    speakers = [draw_speaker("female", rng) for _ in range(20)]
+    offsets = np.array([speaker.formant_offsets for speaker in speakers])
+    np.testing.assert_allclose(offsets.mean(axis=1), 1.0)
+    assert len(np.unique(offsets)) == 80
+
+
 def test_a_comma_is_a_pause():
     with_pause, without = (say(text, SPEAKER) for text in ("yes, no", "yes no"))
     assert len(with_pause) - len(without) > 0.1 * RATE
