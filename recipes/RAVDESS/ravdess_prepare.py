@@ -17,7 +17,6 @@ Authors
  * The ser-mtl authors 2026
 """
 
-import hashlib
 import re
 from pathlib import Path
 
@@ -103,8 +102,9 @@ def prepare(data_folder, manifest, skip_bad_audio=False):
         "corpus": "ravdess",
         "data_folder": data_folder,
         "options": {"skip_bad_audio": skip_bad_audio},
-        "fingerprint": fingerprint(files, data_folder)
-        + checksum_of_settings(data_folder),
+        "fingerprint": fingerprint(
+            files, data_folder, data_folder.glob(sample_corpus.SETTINGS)
+        ),
     }
     if is_current(manifest, **made_from):
         logger.info(f"{manifest} is up to date, nothing to prepare.")
@@ -199,14 +199,6 @@ def check_complete(clips, data_folder):
             f"{data_folder}: no audio of {folders}; expected all of Actor_01 "
             f"to Actor_24. Unpack the archive again."
         )
-
-
-def checksum_of_settings(data_folder):
-    """Of a sample corpus, as its sentences are there; else an empty string."""
-    file = data_folder / sample_corpus.SETTINGS
-    if not file.exists():
-        return ""
-    return f" {hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
 def take_sample_transcripts(clips, data_folder):
