@@ -7,6 +7,35 @@ function, it has no state to save, and a resumed run cannot get it wrong.
 import math
 
 
+def epochs_of(n_steps, class_counts, batch_size):
+    """As many epochs as take a number of steps, or a few more.
+
+    A recipe that was tuned on one corpus then trains as long on a smaller one.
+
+    Arguments
+    ---------
+    n_steps : int
+        Of the optimizer, in the whole training.
+    class_counts : list of int
+        Clips of train by class.
+    batch_size : int
+        Clips of a batch.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> epochs_of(900, class_counts=[500, 460], batch_size=16)
+    15
+    >>> epochs_of(900, class_counts=[100, 328], batch_size=16)
+    34
+    """
+    n_batches = math.ceil(sum(class_counts) / batch_size)
+    return math.ceil(n_steps / n_batches)
+
+
 def constant(progress):
     """No schedule: the factor is 1."""
     return 1.0

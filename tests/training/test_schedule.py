@@ -5,8 +5,16 @@ import pytest
 from ser_mtl_modules.training.schedule import (
     constant,
     decay_by_epoch,
+    epochs_of,
     warmup_cosine,
 )
+
+
+@pytest.mark.parametrize("n_clips", [1, 15, 16, 17, 428, 960, 100_000])
+def test_no_epoch_could_be_left_out_of_that_many_steps(n_clips):
+    n_epochs = epochs_of(900, [n_clips - 1, 1], batch_size=16)
+    n_batches = -(-n_clips // 16)
+    assert (n_epochs - 1) * n_batches < 900 <= n_epochs * n_batches
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5])
