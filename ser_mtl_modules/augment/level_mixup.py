@@ -2,10 +2,12 @@
 
 import torch
 
+from ser_mtl_modules.augment.levels import check_levels
 from ser_mtl_modules.augment.mixup import shares_of
 from ser_mtl_modules.augment.segments import draw_segments
-from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.masking import relative_to_frames
+
+PACKAGE = "ser_mtl_modules.augment"
 
 
 class LevelMixup(torch.nn.Module):
@@ -64,12 +66,7 @@ class LevelMixup(torch.nn.Module):
         tuple of torch.Tensor
             Levels of the same shape, lengths as they were, shares [B, B].
         """
-        if stored.ndim != 4:
-            raise SerMtlError(
-                "mixup takes stored levels, and the batch is of shape "
-                f"{list(stored.shape)}, which waves have. Give --mixup="
-                "'!new:ser_mtl_modules.augment.energy_mixup.EnergyAdaptiveMixup'."
-            )
+        check_levels(stored, f"{PACKAGE}.energy_mixup.EnergyAdaptiveMixup")
         lens = relative_to_frames(relative_lens, stored.shape[1])
         segments = draw_segments(lens, self.prob)
         snr_db = torch.rand(len(stored)) * (self.snr_high - self.snr_low)

@@ -2,6 +2,26 @@
 
 import torch
 
+from ser_mtl_modules.errors import SerMtlError
+
+
+def check_levels(stored, instead):
+    """Stops what changes stored levels where a batch holds waves.
+
+    Arguments
+    ---------
+    stored : torch.Tensor
+        What the batch holds.
+    instead : str
+        The class that may stand under ``mixup`` there.
+    """
+    if stored.ndim != 4:
+        raise SerMtlError(
+            "mixup takes stored levels, and the batch is of shape "
+            f"{list(stored.shape)}, which waves have. Give "
+            f"--mixup='!new:{instead}'."
+        )
+
 
 class DropSpans(torch.nn.Module):
     """Zeroes spans of frames, and of dimensions, the same ones in each level.

@@ -2,7 +2,8 @@
 
 import torch
 
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.augment.levels import check_levels
+from ser_mtl_modules.augment.mixup import draw_partners, shares_of
 from ser_mtl_modules.lobes.masking import relative_to_frames
 
 
@@ -57,23 +58,15 @@ class ManifoldMixup(torch.nn.Module):
         SerMtlError
             If the batch holds waves.
         """
-        if stored.ndim != 4:
-            raise SerMtlError(
-                "mixup takes stored levels, and the batch is of shape "
-                f"{list(stored.shape)}, which waves have. Give "
-                "--mixup='!new:ser_mtl_modules.augment.mixup.Mixup'."
-            )
+        check_levels(stored, "ser_mtl_modules.augment.mixup.Mixup")
         n, n_frames = stored.shape[:2]
-        shares = torch.eye(n, device=stored.device)
         if n < 2 or torch.rand(()) >= self.prob:
-            return stored, relative_lens, shares
-        partner = (torch.arange(n) + torch.randint(1, n, ()).item()) % n
+            return stored, relative_lens, torch.eye(n, device=stored.device)
+        partner = draw_partners(n).to(stored.device)
         beta = torch._sample_dirichlet(torch.full((n, 2), self.alpha))[:, 0]
-        share = torch.maximum(beta, 1 - beta).to(stored.device)[:, None]
-        partner = partner.to(stored.device)
+        share = torch.minimum(beta, 1 - beta).to(stored.device)  # the partner's
         lens = relative_to_frames(relative_lens, n_frames)[partner]
         at = torch.arange(n_frames, device=stored.device) % lens[:, None]
-        weight = (1 - share)[..., None, None].to(stored.dtype)
+        weight = share[:, None, None, None].to(stored.dtype)
         mixed = torch.lerp(stored, stored[partner[:, None], at], weight)
-        shares = share * shares + (1 - share) * shares[partner]
-        return mixed, relative_lens, shares
+        return mixed, relative_lens, shares_of(partner, share)
