@@ -51,9 +51,6 @@ from ser_mtl_modules.training.brain import SERBrain  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
-# Keys that the fold's train set gives, where the YAML has them
-FOUND = ("classes", "class_counts", "genders", "speakers")
-
 
 class MultiTaskBrain(SERBrain):
     """Emotion, and what helps to hear it."""
@@ -235,14 +232,15 @@ def main(arguments):
     sys.path.insert(0, str(recipe))
 
     text = settings.override(hparams_file, overrides)
-    options = settings.plain_settings(text, later=FOUND)
+    options = settings.plain_settings(text, later=settings.FOUND)
     folder = Path(options["output_folder"])
     if (folder / "results.json").exists():
         logger.info(f"{folder} holds a finished run.")
         results.print_results(folder)
         return
     manifest, card, split = prepare(options, recipe)
-    found = {key: getattr(split, key) for key in FOUND if key in options}
+    keys = [key for key in settings.FOUND if key in options]
+    found = {key: getattr(split, key) for key in keys}
     text = settings.override(
         hparams_file, {**settings.parse(overrides), **found}
     )

@@ -63,13 +63,18 @@ class Run:
     seed: int
     folder: Path
 
-    def score(self):
-        """UA on test of a finished run, in per cent; None of another."""
+    def results(self):
+        """What a finished run wrote; None of another."""
         try:
             text = (self.folder / "results.json").read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
-        return json.loads(text)["metrics"]["test"]["emotion"]["UA"]
+        return json.loads(text)
+
+    def score(self):
+        """UA on test of a finished run, in per cent; None of another."""
+        results = self.results()
+        return results and results["metrics"]["test"]["emotion"]["UA"]
 
 
 class Sweep:
@@ -117,7 +122,7 @@ class Sweep:
                 "--folds, --seeds and --output."
             )
         options = settings.plain_settings(
-            settings.override(self.yaml, overrides), later=_LATER
+            settings.override(self.yaml, overrides), later=settings.FOUND
         )
         self.overrides = settings.as_dict(overrides)
         self.card = load_card(self.recipe / "protocols.yaml", options["card"])
@@ -144,10 +149,9 @@ class Sweep:
 
     def _check(self, run):
         """Refuses to count a run of another experiment as one of ours."""
-        if run.score() is None:
+        found = run.results()
+        if found is None:
             return
-        text = (run.folder / "results.json").read_text(encoding="utf-8")
-        found = json.loads(text)
         theirs = {
             "yaml": found["yaml"],
             "card": found["card"],
@@ -200,8 +204,13 @@ class Sweep:
             at work in the folder.
         """
         console = console or Console()
-        missing = [run for run in self.runs if run.score() is None]
-        failed, states = [], dict.fromkeys(missing, "waits")
+        scores = {run: run.score() for run in self.runs}
+        missing = [run for run, score in scores.items() if score is None]
+        states = {
+            run: "waits" if score is None else f"{score:.2f}"
+            for run, score in scores.items()
+        }
+        failed = []
         with _alone(self.root) as lock, _Shown(self, states, console) as shown:
 
             def train(run):
@@ -213,11 +222,12 @@ class Sweep:
                 work = {pool.submit(train, run): run for run in missing}
                 for done in as_completed(work):
                     run = work[done]
-                    if done.result() or run.score() is None:
+                    score = run.score()
+                    if done.result() or score is None:
                         failed.append(run)
                         shown.change(run, "failed")
                     else:
-                        shown.change(run, f"{run.score():.2f}")
+                        shown.change(run, f"{score:.2f}")
             finally:  # after Ctrl-C, nothing new begins
                 pool.shutdown(cancel_futures=True)
         if failed:
@@ -254,15 +264,10 @@ class Sweep:
             table.add_column(f"seed {seed}", justify="right")
         cells = {}
         for run in self.runs:
-            cell = states.get(run) or f"{run.score():.2f}"
-            cells.setdefault(run.fold, []).append(cell)
+            cells.setdefault(run.fold, []).append(states[run])
         for fold, row in cells.items():
             table.add_row(str(fold), *row)
         return table
-
-
-# what the corpus gives, and train.py fills in
-_LATER = ("classes", "class_counts", "genders", "speakers")
 
 
 class _Shown:
@@ -295,14 +300,15 @@ class _Shown:
 def _alone(root):
     """Holds the lock of a sweep's folder; gives its file."""
     root.mkdir(parents=True, exist_ok=True)
-    try:
-        with locked(root / "lock") as file:
-            yield file
-    except BlockingIOError:
-        raise SerMtlError(
-            f"{root}: another sweep is at work here, or runs that it left "
-            "behind. Wait for them, or end them."
-        ) from None
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(locked(root / "lock"))
+        except BlockingIOError:
+            raise SerMtlError(
+                f"{root}: another sweep is at work here, or runs that it left "
+                "behind. Wait for them, or end them."
+            ) from None
+        yield file
 
 
 def _end(run):

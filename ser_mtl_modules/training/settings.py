@@ -8,6 +8,9 @@ from hyperpyyaml import resolve_references
 from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.errors import SerMtlError, nearest
 
+# Keys that the fold's train set gives, where the YAML has them
+FOUND = ("classes", "class_counts", "genders", "speakers")
+
 
 def override(yaml_file, overrides):
     """Puts overrides into a YAML, as text that HyperPyYAML can load.
