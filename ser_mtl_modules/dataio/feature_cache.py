@@ -270,9 +270,11 @@ class CachedLevels:
         return self.waves.wave(utterance, row)
 
     def duration(self, utterance, row):
-        """Seconds that are read of a clip as it is."""
-        _, n_frames = self._files[AsIs().name].clips[utterance][:2]
-        return n_frames / self.frame_rate
+        """Seconds that are read of a clip: as it is, if it is stored so."""
+        # valid comes as it is, so that there always is such a file
+        files = [self._files[AsIs().name], *self._files.values()]
+        stored = next(f.clips for f in files if utterance in f.clips)
+        return stored[utterance][1] / self.frame_rate
 
 
 def average_frames(levels, n):

@@ -321,6 +321,19 @@ def test_a_complete_cache_may_be_read_only(tmp_path, split, monkeypatch):
     prepared(tmp_path, split)
 
 
+def test_a_clip_that_is_stored_in_another_view_alone_has_a_duration(
+    tmp_path, split
+):
+    half = Speed(200)
+    signal = prepared(tmp_path, split, views=[half], test_views=[half])
+    for rows, view in [
+        (split.train, half), (split.valid, AsIs()), (split.test, half)
+    ]:  # fmt: skip
+        for name, row in rows.items():
+            n_frames = len(signal.read(name, view))
+            assert signal.duration(name, row) == n_frames / signal.frame_rate
+
+
 def test_the_frozen_encoder_is_let_go(tmp_path, split):
     signal = prepared(tmp_path, split)
     assert signal.encoder._encoder is None
