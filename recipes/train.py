@@ -279,7 +279,12 @@ def main(arguments):
         "n_folds": len(card.folds),
         "seed": hparams["seed"],
         "overrides": settings.as_dict(overrides),
-        "checksums": {"card": card.checksum, "manifest": manifest.checksum},
+        "checksums": {
+            "card": card.checksum,
+            "manifest": manifest.checksum,
+            "yaml": settings.checksum(hparams_file),
+        },
+        "commit": results.commit_of(recipe),
     }
     finish(brain, hparams, facts, split.test)
     results.print_results(folder)

@@ -133,11 +133,11 @@ def find_runs(folder):
     _refuse_to_mix(runs)
     by_seed = {}
     for run in runs:
-        if _settings(run) != _settings(runs[0]):
+        if difference := _differs(run, runs[0]):
             raise SerMtlError(
                 f"{folder}: {runs[0].folder} is of {_method(runs[0])}, and "
-                f"{run.folder} of {_method(run)}. A row is of one method; "
-                "give each one's folder by itself."
+                f"{run.folder} of {_method(run)}{difference}. A row is of one "
+                "method; give each one's folder by itself."
             )
         seed, fold = run.results["seed"], run.results["fold"]
         folds = by_seed.setdefault(seed, {})
@@ -314,6 +314,18 @@ def _settings(run):
     return Path(run.results["yaml"]).stem, kept_overrides(
         run.results["overrides"]
     )
+
+
+def _differs(run, other):
+    """What is not the same in two runs; empty if only fold and seed are."""
+    a, b = run.results, other.results
+    if _settings(run) != _settings(other):
+        return ", which differ"
+    if a["checksums"]["yaml"] != b["checksums"]["yaml"]:
+        return ", and what stands in the YAML has changed between them"
+    if a["precision"] != b["precision"]:
+        return f", in {b['precision']} and {a['precision']}"
+    return ""
 
 
 def _method(run):

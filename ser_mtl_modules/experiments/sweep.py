@@ -114,7 +114,8 @@ class Sweep:
             )
         if not self.yaml.is_file():
             raise SerMtlError(f"{yaml_file}: there is no such file.")
-        _, _, text = sb.parse_arguments([str(self.yaml), *self.flags])
+        _, run_opts, text = sb.parse_arguments([str(self.yaml), *self.flags])
+        self.precision = run_opts["precision"]
         overrides = settings.parse(text)
         if own := [flag for flag in OWN_FLAGS if flag in overrides]:
             raise SerMtlError(
@@ -154,15 +155,19 @@ class Sweep:
             return
         theirs = {
             "yaml": found["yaml"],
+            "content of its yaml": found["checksums"]["yaml"],
             "card": found["card"],
-            "card's content": found["checksums"]["card"],
+            "content of its card": found["checksums"]["card"],
             "overrides": kept_overrides(found["overrides"]),
+            "precision": found["precision"],
         }
         ours = {
             "yaml": self.yaml.name,
+            "content of its yaml": settings.checksum(self.yaml),
             "card": self.card.name,
-            "card's content": self.card.checksum,
+            "content of its card": self.card.checksum,
             "overrides": kept_overrides(self.overrides),
+            "precision": self.precision,
         }
         for name, wanted in ours.items():
             if theirs[name] != wanted:

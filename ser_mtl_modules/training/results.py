@@ -8,6 +8,7 @@ latter's test metrics follows from the former two; `differences` checks it.
 import csv
 import json
 import re
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,10 @@ from ser_mtl_modules.metrics.verification import (
 
 SCHEMA = 1
 FIELDS = (
-    "recipe yaml card fold seed overrides checksums versions device epochs "
-    "best_epoch seconds peak_memory_mb metrics"
+    "recipe yaml card fold seed overrides checksums commit versions device "
+    "precision epochs best_epoch seconds peak_memory_mb metrics"
 ).split()
+CHECKSUMS = {"card", "manifest", "yaml"}
 LOWER_IS_BETTER = ("EER", "WER")
 PROBABILITY = re.compile(r"(\w+_)?p_.+")  # p_sad, gender_p_F
 
@@ -248,9 +250,10 @@ def write_results(path, content):
         card, fold, seed : which protocol, which part, which start
         n_folds : how many folds the card has (may be left out)
         overrides : dict of what the command line changed
-        checksums : dict with ``card`` and ``manifest``, at least
+        checksums : dict with ``card``, ``manifest`` and ``yaml``, at least
+        commit : of the code, as `commit_of` gives it
         versions : dict by package
-        device : str
+        device, precision : str
         epochs, best_epoch : int
         seconds, peak_memory_mb : float
         loss_weights : dict by term, as calibrated (may be left out)
@@ -258,7 +261,7 @@ def write_results(path, content):
         in the file they are percentages with two decimals
     """
     missing = [field for field in FIELDS if field not in content]
-    missing += {"card", "manifest"} - content.get("checksums", {}).keys()
+    missing += CHECKSUMS - content.get("checksums", {}).keys()
     if missing:
         raise ValueError(f"{path}: no value for {', '.join(missing)}.")
     content = {"schema": SCHEMA, **content}
@@ -266,6 +269,35 @@ def write_results(path, content):
     with atomic_write(path) as file:
         json.dump(content, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def commit_of(folder):
+    """The commit of the code in a folder, where git knows it.
+
+    Arguments
+    ---------
+    folder : str or path-like
+        Within a checkout.
+
+    Returns
+    -------
+    str or None
+        With ``+changes`` behind it if files are not as committed.
+    """
+    git = ["git", "-C", str(folder)]
+    try:
+        commit, changes = (
+            subprocess.run(
+                [*git, *command], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for command in (
+                ["rev-parse", "HEAD"],
+                ["status", "--porcelain", "--untracked-files=no"],
+            )
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{commit}+changes" if changes else commit
 
 
 def percent(metrics):

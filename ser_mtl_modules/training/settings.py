@@ -1,5 +1,6 @@
 """A YAML and its overrides, before anything is built of them."""
 
+import hashlib
 import io
 
 import ruamel.yaml
@@ -156,6 +157,27 @@ def parse(overrides):
             f"The overrides are not YAML. {error}\nQuote a value with special "
             "characters: --key='value'."
         )
+
+
+def checksum(yaml_file):
+    """A checksum of what a YAML says, whatever its comments and spaces.
+
+    Arguments
+    ---------
+    yaml_file : str or path-like
+        Path of the hyperparameters.
+
+    Returns
+    -------
+    str
+    """
+    with open(yaml_file, encoding="utf-8") as file:
+        said = [
+            [type(event).__name__]
+            + [str(getattr(event, name, "")) for name in ("tag", "value")]
+            for event in ruamel.yaml.YAML().parse(file)
+        ]
+    return hashlib.sha256(repr(said).encode()).hexdigest()
 
 
 def save(path, text):

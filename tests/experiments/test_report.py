@@ -17,6 +17,7 @@ from ser_mtl_modules.experiments.report import (
     report_on,
 )
 from ser_mtl_modules.training.results import (
+    CHECKSUMS,
     metrics_from_rows,
     write_predictions,
     write_results,
@@ -56,7 +57,9 @@ def make_run(folder, rows, **changes):
         "fold": 1,
         "seed": 1,
         "overrides": {},
-        "checksums": {"card": "c" * 64, "manifest": "m" * 64},
+        "checksums": dict.fromkeys(CHECKSUMS, "c" * 64),
+        "commit": "0" * 40,
+        "precision": "fp32",
         "versions": {},
         "device": "cpu",
         "epochs": 1,
@@ -266,7 +269,7 @@ def test_other_utterances_do_not_compare(method, tmp_path):
 
 @pytest.mark.parametrize("name", ["card", "manifest"])
 def test_another_card_or_manifest_is_refused(method, tmp_path, name):
-    checksums = {"card": "c" * 64, "manifest": "m" * 64, name: "x" * 64}
+    checksums = {**dict.fromkeys(CHECKSUMS, "c" * 64), name: "x" * 64}
     make_method(tmp_path / "other", checksums=checksums)
     for folders, against in [
         ([tmp_path], None),
@@ -290,7 +293,13 @@ def test_a_seed_that_lacks_a_fold_is_refused(method):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"yaml": "mll.yaml"}, {"overrides": {"alpha": 0.5}}]
+    "changes",
+    [
+        {"yaml": "mll.yaml"},
+        {"overrides": {"alpha": 0.5}},
+        {"checksums": {**dict.fromkeys(CHECKSUMS, "c" * 64), "yaml": "y"}},
+        {"precision": "bf16"},
+    ],
 )
 def test_two_methods_in_a_row_are_refused(method, changes):
     make_method(method / "more", seeds=(2,), **changes)

@@ -14,6 +14,7 @@ from rich.console import Console
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.experiments.sweep import OUTPUT, Sweep
+from ser_mtl_modules.training.settings import checksum
 
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = ROOT / "recipes" / "RAVDESS" / "protocols.yaml"
@@ -44,7 +45,8 @@ folder = Path(facts["output_folder"])
 (folder / "results.json").write_text(json.dumps({
     "yaml": Path(sys.argv[1]).name,
     "card": facts.get("card", "ravdess-6fold-consecutive"),
-    "checksums": {"card": Path("checksum").read_text()},
+    "checksums": json.loads(Path("checksums").read_text()),
+    "precision": facts.pop("precision", "fp32"),
     "overrides": facts,
     "metrics": {"test": {"emotion": {"UA": 50 + int(facts["fold"])}}},
 }))
@@ -59,7 +61,9 @@ def recipe(tmp_path):
     (folder / "train.py").write_text(TRAIN)
     (folder / "protocols.yaml").write_text(PROTOCOLS.read_text())
     card = load_card(PROTOCOLS, "ravdess-6fold-consecutive")
-    (folder / "checksum").write_text(card.checksum)
+    yaml = checksum(folder / "hparams" / "fast.yaml")
+    known = {"card": card.checksum, "yaml": yaml}
+    (folder / "checksums").write_text(json.dumps(known))
     return folder
 
 
@@ -127,10 +131,27 @@ def test_runs_of_another_experiment_are_not_counted(recipe):
     content["overrides"] = {"lr": 0.2, "data_folder": "/elsewhere"}
     results.write_text(json.dumps(content))
     sweep(recipe, "--lr=0.2", folds=["1"], output=recipe / "out")
-    content["checksums"]["card"] = "of an older card"
-    results.write_text(json.dumps(content))
-    with pytest.raises(SerMtlError, match="card's content"):
-        sweep(recipe, "--lr=0.2", folds=["1"], output=recipe / "out")
+    for changes, expected in [
+        (
+            {"card": "older", "yaml": content["checksums"]["yaml"]},
+            "of its card",
+        ),
+        (
+            {"card": content["checksums"]["card"], "yaml": "older"},
+            "of its yaml",
+        ),
+    ]:
+        results.write_text(json.dumps({**content, "checksums": changes}))
+        with pytest.raises(SerMtlError, match=f"another content {expected}"):
+            sweep(recipe, "--lr=0.2", folds=["1"], output=recipe / "out")
+
+
+def test_another_precision_is_another_experiment(recipe):
+    sweep(recipe, "--precision=bf16", folds=["1"]).execute()
+    sweep(recipe, "--precision=bf16", folds=["1", "2"]).execute()
+    with pytest.raises(SerMtlError, match="precision: bf16.*wants fp32"):
+        sweep(recipe, folds=["1"])
+    assert diary(recipe) == [(1, 1), (2, 1)]
 
 
 def test_a_mistake_is_told_before_anything_runs(recipe):

@@ -2,6 +2,8 @@ import csv
 import io
 import json
 import os
+import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -13,7 +15,9 @@ from ser_mtl_modules.metrics.classification import classification_scores
 from ser_mtl_modules.metrics.recognition import word_error_rate
 from ser_mtl_modules.metrics.verification import equal_error_rate
 from ser_mtl_modules.training.results import (
+    CHECKSUMS,
     average_views,
+    commit_of,
     differences,
     metrics_from_rows,
     print_results,
@@ -36,7 +40,9 @@ HEAD = {
     "fold": 1,
     "seed": 1986,
     "overrides": {"number_of_epochs": 2},
-    "checksums": {"card": "c" * 64, "manifest": "m" * 64},
+    "checksums": dict.fromkeys(CHECKSUMS, "c" * 64),
+    "commit": "0" * 40,
+    "precision": "fp32",
     "versions": {"torch": "2.11"},
     "device": "cpu",
     "epochs": 2,
@@ -252,6 +258,29 @@ def test_a_run_without_a_speaker_task_has_no_trials(folder):
     os.remove(folder / "speaker_trials.csv")
     assert read_run(folder).trials is None
     assert "speaker" not in scores_of(folder)
+
+
+def test_a_commit_is_told_with_changes_where_there_are_some(tmp_path):
+    assert commit_of(tmp_path) is None
+    git = [
+        "git",
+        "-C",
+        str(tmp_path),
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=b",
+    ]
+    file = tmp_path / "train.py"
+    file.touch()
+    for command in (["init"], ["add", "."], ["commit", "-m", "first"]):
+        subprocess.run([*git, *command], check=True, capture_output=True)
+    commit = commit_of(tmp_path)
+    assert re.fullmatch("[0-9a-f]{40}", commit)
+    (tmp_path / "notes").touch()  # of no matter to git
+    assert commit_of(tmp_path) == commit
+    file.write_text("changed")
+    assert commit_of(tmp_path) == f"{commit}+changes"
 
 
 def change(path, edit):

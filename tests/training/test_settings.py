@@ -6,6 +6,7 @@ from hyperpyyaml import load_hyperpyyaml
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.training.settings import (
     as_dict,
+    checksum,
     override,
     parse,
     plain_settings,
@@ -93,6 +94,24 @@ def test_a_placeholder_must_be_given_unless_it_comes_later(yaml):
     settings = plain_settings(override(yaml, ""), later=["given"])
     assert settings["seed"] == 1 and settings["given"] is None
     assert "thing" not in settings
+
+
+@pytest.mark.parametrize(
+    "change, same",
+    [
+        (lambda text: f"# a comment\n{text}\n", True),
+        (lambda text: text.replace("a: 1.0", "a:   1.0 # of a"), True),
+        (lambda text: text.replace("a: 1.0", "a: 1.1"), False),
+        (lambda text: text.replace("a: 1.0", "c: 1.0"), False),
+        (lambda text: text.replace("Counter", "OrderedDict"), False),
+        (lambda text: text.replace("    b: 0.5", "b: 0.5"), False),
+    ],
+)
+def test_the_checksum_is_of_what_a_yaml_says(yaml, tmp_path, change, same):
+    other = tmp_path / "other.yaml"
+    other.write_text(change(YAML))
+    assert other.read_text() != YAML
+    assert (checksum(yaml) == checksum(other)) == same
 
 
 def test_a_key_given_twice_is_an_error():
