@@ -206,12 +206,13 @@ def finish(brain, hparams, facts, test_clips):
                 "torch": torch.__version__,
                 "speechbrain": sb.__version__,
             },
-            "device": str(brain.device),
+            "device": results.device_name(brain.device),
             "precision": brain.precision,
             "threads": torch.get_num_threads(),
             "epochs": hparams["number_of_epochs"],
             "best_epoch": brain.best_epoch,
             "seconds": round(brain.seconds, 1),
+            "cpu_seconds": round(brain.cpu_seconds, 1),
             "peak_memory_mb": round(brain.peak_memory_mb),
             "loss_weights": {
                 term: brain.weight(term) for term in hparams["loss_weights"]

@@ -183,7 +183,8 @@ def row_of(runs):
         Where folds lack classes, as with one test speaker, this is the UA to
         read: the mean over folds then has recalls of other classes in each
         interval : of the pooled UA, over speakers; absent with one speaker
-        minutes : of a run, mean
+        minutes : of a run, mean; of the processor's time where there was no
+        GPU, as other work on the machine doesn't change it much
     """
     scores = {}  # by task/metric, then by run
     for run in runs:
@@ -206,11 +207,16 @@ def row_of(runs):
         "n_runs": {name: len(s) for name, s in scores.items()},
         "pooled": _pooled(runs),
         "interval": around and list(around),
-        "minutes": mean(run.results["seconds"] for run in runs) / 60,
+        "minutes": mean(map(_minutes, runs)),
     }
     for name in ("spread", "spread_over_seeds"):
         row[name] = {n: s for n, s in row[name].items() if s is not None}
     return {k: v for k, v in row.items() if v is not None}
+
+
+def _minutes(run):
+    on_cpu = run.results["device"].startswith("cpu")
+    return run.results["cpu_seconds" if on_cpu else "seconds"] / 60
 
 
 def _spread(scores, by):

@@ -6,7 +6,6 @@ last checkpoint.
 """
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from ser_mtl_modules.errors import SerMtlError, shortlist
 from ser_mtl_modules.experiments.report import kept_overrides
 from ser_mtl_modules.locks import locked
 from ser_mtl_modules.training import settings
+from ser_mtl_modules.training.results import read_results
 
 OUTPUT = "train.out"  # in a run's folder: what it said on the terminal
 OWN_FLAGS = ("fold", "seed", "output_folder")
@@ -65,11 +65,8 @@ class Run:
 
     def results(self):
         """What a finished run wrote; None of another."""
-        try:
-            text = (self.folder / "results.json").read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        return json.loads(text)
+        path = self.folder / "results.json"
+        return read_results(path) if path.exists() else None
 
     def score(self):
         """UA on test of a finished run, in per cent; None of another."""

@@ -125,6 +125,7 @@ class SERBrain(sb.Brain):
         self.epoch = 1
         self.n_nonfinite = 0
         self.seconds = 0.0
+        self.cpu_seconds = 0.0  # of this process: others can't stretch it
         self.history = []  # a record of every epoch
         self.loss_sums = {}  # of the stage at hand: {term: [sum, utterances]}
         self.rows = []  # of the stage at hand: a dict of every utterance
@@ -215,7 +216,14 @@ class SERBrain(sb.Brain):
         for group in self.param_groups():
             group["initial_lr"] = group["lr"]
         self.checkpointer.recover_if_possible(importance_key=progress)
-        self._tick = time.monotonic()
+        self._clocks = time.monotonic(), time.process_time()
+
+    def _read_clocks(self):
+        """Adds what went by since the last time to the time of training."""
+        before = self._clocks
+        self._clocks = time.monotonic(), time.process_time()
+        self.seconds += self._clocks[0] - before[0]
+        self.cpu_seconds += self._clocks[1] - before[1]
 
     def init_optimizers(self):
         """One optimizer; modules with a rate of their own are its groups.
@@ -379,9 +387,7 @@ class SERBrain(sb.Brain):
             self._record(epoch, losses)
 
     def _record(self, epoch, losses):
-        now = time.monotonic()
-        self.seconds += now - self._tick
-        self._tick = now
+        self._read_clocks()
         self.history.append(
             {
                 "epoch": epoch,
@@ -407,9 +413,7 @@ class SERBrain(sb.Brain):
         """For a subclass to log what is in ``history`` of this epoch."""
 
     def _save_intra_epoch_ckpt(self):
-        now = time.monotonic()
-        self.seconds += now - self._tick
-        self._tick = now
+        self._read_clocks()
         self.checkpointer.save_checkpoint(
             {"epoch": self.epoch - 1, "step": self.step}, end_of_epoch=False
         )
@@ -417,7 +421,8 @@ class SERBrain(sb.Brain):
 
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Loads the best epoch; an untrained model is never scored."""
-        whole = self.history, self.seconds, self.n_nonfinite
+        kept = ("history", "seconds", "cpu_seconds", "n_nonfinite")
+        whole = {name: getattr(self, name) for name in kept}
         found = self.checkpointer.recover_if_possible(importance_key=best)
         if found is None or "score" not in found.meta:
             raise SerMtlError(
@@ -425,8 +430,8 @@ class SERBrain(sb.Brain):
                 "finished, so there is nothing to evaluate. Train first."
             )
         self.best_epoch = found.meta["epoch"]
-        if whole[0]:  # of all epochs, not of those up to the best one
-            self.history, self.seconds, self.n_nonfinite = whole
+        if whole["history"]:  # of all epochs, not of those up to the best
+            vars(self).update(whole)
 
     @contextlib.contextmanager
     def evaluating(self):
@@ -455,6 +460,7 @@ class SERBrain(sb.Brain):
             "optimizer_step": self.optimizer_step,
             "n_nonfinite": self.n_nonfinite,
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
             "history": self.history,
             "loss_sums": self.loss_sums,
             "loss_balance": self.loss_balance.state_dict(),

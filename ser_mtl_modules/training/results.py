@@ -5,8 +5,10 @@ every test utterance, ``results.json`` what that is worth. Everything in the
 latter's test metrics follows from the former two; `differences` checks it.
 """
 
+import contextlib
 import csv
 import json
+import platform
 import re
 import subprocess
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import rich
+import torch
 from rich.table import Table
 
 from ser_mtl_modules.atomic import atomic_write
@@ -30,10 +33,10 @@ from ser_mtl_modules.metrics.verification import (
     trials,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 FIELDS = (
     "recipe yaml card fold seed overrides checksums commit versions device "
-    "precision epochs best_epoch seconds peak_memory_mb metrics"
+    "precision epochs best_epoch seconds cpu_seconds peak_memory_mb metrics"
 ).split()
 CHECKSUMS = {"card", "manifest", "yaml"}
 LOWER_IS_BETTER = ("EER", "WER")
@@ -255,7 +258,9 @@ def write_results(path, content):
         versions : dict by package
         device, precision : str
         epochs, best_epoch : int
-        seconds, peak_memory_mb : float
+        seconds, cpu_seconds : float
+            of training, on the clock and of the processor
+        peak_memory_mb : float
         loss_weights : dict by term, as calibrated (may be left out)
         metrics : by set (``valid``, ``test``) what `metrics_from_rows` gave;
         in the file they are percentages with two decimals
@@ -298,6 +303,29 @@ def commit_of(folder):
     except (OSError, subprocess.CalledProcessError):
         return None
     return f"{commit}+changes" if changes else commit
+
+
+def device_name(device):
+    """What a device is called, as seconds mean little without it.
+
+    Arguments
+    ---------
+    device : str
+        As ``brain.device``.
+
+    Returns
+    -------
+    str
+        ``cuda: NVIDIA H100``, or ``cpu: AMD EPYC, AVX2``.
+    """
+    if device.startswith("cuda"):
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):  # Linux knows more
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        models = [x.partition(":")[2] for x in lines if "model name" in x]
+        name = models[0].strip() if models else name
+    return f"{device}: {name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def percent(metrics):

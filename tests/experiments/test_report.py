@@ -65,6 +65,7 @@ def make_run(folder, rows, **changes):
         "epochs": 1,
         "best_epoch": 1,
         "seconds": 90.0,
+        "cpu_seconds": 90.0,
         "peak_memory_mb": 1.0,
         "metrics": {"test": metrics},
     }
@@ -305,6 +306,14 @@ def test_two_methods_in_a_row_are_refused(method, changes):
     make_method(method / "more", seeds=(2,), **changes)
     with pytest.raises(SerMtlError, match="A row is of one method"):
         find_runs(method)
+
+
+@pytest.mark.parametrize("device, minutes", [("cpu: x", 2), ("cuda: y", 1.5)])
+def test_minutes_are_of_the_processor_where_it_did_the_work(
+    tmp_path, device, minutes
+):
+    make_method(tmp_path, device=device, seconds=90.0, cpu_seconds=120.0)
+    assert report_on([tmp_path])["rows"][0]["minutes"] == minutes
 
 
 def test_fold_seed_and_paths_are_not_what_makes_a_method(tmp_path):

@@ -43,6 +43,7 @@ if facts.get("breaks") == facts["fold"] and not Path("mended").exists():
     sys.exit("out of paper")
 folder = Path(facts["output_folder"])
 (folder / "results.json").write_text(json.dumps({
+    "schema": 2,
     "yaml": Path(sys.argv[1]).name,
     "card": facts.get("card", "ravdess-6fold-consecutive"),
     "checksums": json.loads(Path("checksums").read_text()),

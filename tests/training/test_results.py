@@ -48,6 +48,7 @@ HEAD = {
     "epochs": 2,
     "best_epoch": 1,
     "seconds": 90.0,
+    "cpu_seconds": 90.0,
     "peak_memory_mb": 512.0,
 }
 
@@ -234,7 +235,7 @@ def test_results_are_percentages_with_two_decimals(folder, rows):
     assert test["emotion"]["UA"] == round(100 * ua, 2)
     assert test["emotion"]["by_class"]["sad"]["support"] == 7
     assert results["metrics"]["valid"]["emotion"]["UA"] == 50.0
-    assert {k: results[k] for k in HEAD} == HEAD and results["schema"] == 1
+    assert {k: results[k] for k in HEAD} == HEAD and results["schema"] == 2
 
 
 @pytest.mark.parametrize("field", ["seed", "metrics", "checksums"])
@@ -334,8 +335,8 @@ def test_damaged_files_are_named(folder):
 
 
 def test_another_schema_is_refused(folder):
-    change(folder / "results.json", lambda content: content.update(schema=2))
-    with pytest.raises(SerMtlError, match="schema 2.*reads schema 1"):
+    change(folder / "results.json", lambda content: content.update(schema=1))
+    with pytest.raises(SerMtlError, match="schema 1.*reads schema 2"):
         read_run(folder)
 
 
