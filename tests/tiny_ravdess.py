@@ -82,6 +82,34 @@ def arguments(
     ]
 
 
+DATAIO = "ser_mtl_modules.dataio"
+VIEWS = "ser_mtl_modules.augment.views"
+
+AS_IS = f"!new:{VIEWS}.AsIs {{}}"
+SLOW = f"!new:{VIEWS}.Speed [90]"
+
+
+def cached_arguments(
+    corpus, folder, freeze, features="features", heard=AS_IS, more=()
+):
+    """A command line for training on cached levels of a small encoder."""
+    return arguments(
+        corpus,
+        folder,
+        f"--signal=!new:{DATAIO}.feature_cache.CachedLevels "
+        f"{{encoder: !name:fake_encoders.FakeEncoder {{freeze: {freeze}}}, "
+        f"waves: !new:{DATAIO}.datasets.Waves {{}}, "
+        f"folder: {folder.parent / features}, views: [{AS_IS}, {SLOW}], "
+        f"test_views: [{heard}]}}",
+        "--encoder=!new:ser_mtl_modules.lobes.cached_encoder.CachedEncoder "
+        "{signal: !ref <signal>, "
+        "mask: !new:ser_mtl_modules.augment.levels.DropSpans {}}",
+        "--augment=!new:ser_mtl_modules.augment.waves.NoAugment {}",
+        "--auxiliary_tasks=[gender]",
+        *more,
+    )
+
+
 def predictions(folder):
     """The rows of a run's predictions.csv."""
     with open(Path(folder) / "predictions.csv", newline="") as file:

@@ -232,17 +232,42 @@ class CachedLevels:
             ):
                 where = (row[key] for key in ("wav", "start", "stop"))
                 wave = self.waves.read(utterance, view, *where)
-                file.append(utterance, self._encode(wave, device))
+                with torch.no_grad():
+                    levels = self._encode(wave.to(device))
+                file.append(utterance, levels.cpu().numpy())
 
-    @torch.no_grad()
-    def _encode(self, wave, device):
-        """Levels of a wave [N]: an array [T, L, D] in float32."""
+    def _encode(self, wave):
+        """Levels of a wave [N], shape [T, L, D] in float32."""
         levels, lens = self.encoder.load().frozen(
-            wave[None].to(device), torch.ones(1, device=device)
+            wave[None], torch.ones(1, device=wave.device)
         )
         levels = levels[self.levels, 0, : lens[0]].float()  # [L, T, D]
-        levels = average_frames(levels, self.average)
-        return levels.transpose(0, 1).cpu().numpy()
+        return average_frames(levels, self.average).transpose(0, 1)
+
+    def of_waves(self, wavs, wav_lens):
+        """Levels of clips that are not stored, as a batch would hold them.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Shape [B, N].
+        wav_lens : torch.Tensor
+            Relative lengths in (0, 1], shape [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Shape [B, T, L, D] and relative lengths [B]. As precise as what is
+            stored, in float32: gradients, where waves ask for them, are too
+            small for half precision.
+        """
+        self.encoder.load().to(wavs.device)
+        n_samples = (wav_lens * wavs.shape[1]).round().long().tolist()
+        clips = [self._encode(wave[:n]) for wave, n in zip(wavs, n_samples)]
+        sig = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+        rounded = sig.half().float()
+        lens = torch.tensor([len(clip) for clip in clips], device=sig.device)
+        return sig + (rounded - sig).detach(), lens / sig.shape[1]
 
     # ---- in training
 

@@ -266,8 +266,8 @@ class PretrainedEncoder(torch.nn.Module):
 
     def _encode(self, wavs, n_samples, n_levels):
         """The lower `n_levels` levels, and frames of each clip."""
-        below = torch.is_grad_enabled() and self.freeze == "none"
-        with torch.set_grad_enabled(below):
+        below = self.freeze == "none" or wavs.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and below):
             feats, lens = self.model.cnn(wavs, n_samples)
         hidden = self.model.embed(feats, lens)
         return self._climb([hidden], lens, n_levels - 1), lens
@@ -294,9 +294,10 @@ class PretrainedEncoder(torch.nn.Module):
         mask = frame_mask(lens, levels.shape[2])
         return levels.masked_fill(~mask[..., None], 0.0), lens
 
-    @torch.no_grad()
     def frozen(self, wavs, wav_lens):
         """The levels that don't change in training, for a cache.
+
+        They build a graph only where the waves ask for a gradient.
 
         Arguments
         ---------
@@ -317,9 +318,13 @@ class PretrainedEncoder(torch.nn.Module):
                 f"No level is frozen with freeze: {self.freeze}, so there is "
                 "nothing to keep. Choose freeze: all, or a number of layers."
             )
-        levels, lens = self._encode_clips(wavs, wav_lens, self.n_frozen_levels)
-        if self.all_frozen:
-            levels = self._finish(levels, lens)
+        wanted = torch.is_grad_enabled() and wavs.requires_grad
+        with torch.set_grad_enabled(wanted):
+            levels, lens = self._encode_clips(
+                wavs, wav_lens, self.n_frozen_levels
+            )
+            if self.all_frozen:
+                levels = self._finish(levels, lens)
         return levels, lens
 
     def upper(self, levels, lens):
