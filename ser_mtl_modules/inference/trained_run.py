@@ -37,8 +37,8 @@ class SpeechModel(torch.nn.Module):
             self.add_module(name, modules[name])
         self.eval()
 
-    def forward(self, wavs, wav_lens):
-        """Predictions of every task, by its name.
+    def forward(self, wavs, wav_lens, wanted=None):
+        """Predictions of tasks, by their names.
 
         Arguments
         ---------
@@ -46,13 +46,34 @@ class SpeechModel(torch.nn.Module):
             Shape [B, N], at the rate of the signal's waves, not trimmed.
         wav_lens : torch.Tensor
             Relative lengths in (0, 1], shape [B].
+        wanted : list of str, optional
+            Names of tasks; all of them by default.
 
         Returns
         -------
         dict
             What each task's ``forward`` gives.
         """
-        levels, lens = self.encoder(*self.signal.of_waves(wavs, wav_lens))
+        sig = self.signal.of_waves(wavs, wav_lens)
+        return self.of_levels(*self.encoder(*sig), wanted)
+
+    def of_levels(self, levels, lens, wanted=None):
+        """Predictions of tasks, from what the encoder gives.
+
+        Arguments
+        ---------
+        levels : torch.Tensor
+            Shape [L, B, T, D].
+        lens : torch.Tensor
+            Frames of each clip, shape [B].
+        wanted : list of str, optional
+            Names of tasks; all of them by default.
+
+        Returns
+        -------
+        dict
+            As of `forward`.
+        """
         feats = {
             name: fuse(levels, lens)
             for name, fuse in self.layer_fusions.items()
@@ -63,6 +84,7 @@ class SpeechModel(torch.nn.Module):
         return {
             name: task(others.get(name, fused), lens)
             for name, task in self.tasks.items()
+            if wanted is None or name in wanted
         }
 
 
