@@ -261,9 +261,9 @@ def standard(noise, sample_rate, rooms_folder, on_logmels):
     list
         Of conditions, the clean one first.
     """
-    spaces = {OnWaves(): (0.001, 0.003, 0.01, 0.03, 0.1)}
+    spaces = {OnWaves(): (0.001, 0.003, 0.01, 0.03)}
     if on_logmels:
-        spaces[OnLogMels()] = (0.1, 0.3, 1.0, 3.0)
+        spaces[OnLogMels()] = (0.1, 0.3, 1.0)
     changed = [
         corruptions.Untouched(),
         *[_at(sound, snr_db) for sound in noise for snr_db in SNRS_DB],
