@@ -17,10 +17,8 @@ Authors
  * The ser-mtl authors 2026
 """
 
-import importlib
 import json
 import logging
-import platform
 import sys
 from pathlib import Path
 
@@ -34,10 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ser_mtl_modules.atomic import atomic_write  # noqa: E402
 from ser_mtl_modules.dataio.batching import DurationBatchSampler  # noqa: E402
-from ser_mtl_modules.dataio.cards import load_card  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
-from ser_mtl_modules.dataio.download import download_corpus  # noqa: E402
-from ser_mtl_modules.dataio.manifest import read_manifest  # noqa: E402
+from ser_mtl_modules.dataio.folds import open_fold  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
 from ser_mtl_modules.losses.soft_targets import (  # noqa: E402
@@ -125,25 +121,6 @@ class MultiTaskBrain(SERBrain):
             )
 
 
-def prepare(options, recipe):
-    """Manifest, card and fold: what the experiment is about."""
-    manifest = recipe / options["manifest"]
-    preparation = importlib.import_module(options["preparation"])
-    if options["download"]:
-        sb.utils.distributed.run_on_main(
-            download_corpus, args=[preparation, options["data_folder"]]
-        )
-    sb.utils.distributed.run_on_main(
-        preparation.prepare,
-        args=[options["data_folder"], manifest],
-        kwargs={"skip_bad_audio": options["skip_bad_audio"]},
-    )
-    card = load_card(recipe / "protocols.yaml", options["card"])
-    manifest = read_manifest(manifest, options["data_folder"])
-    split = card.split(manifest, options["fold"], options["check_counts"])
-    return manifest, card, split
-
-
 def loaders(brain, hparams, split):
     """Batches of train, valid and test."""
     made, signal = {}, hparams["signal"]
@@ -201,11 +178,7 @@ def finish(brain, hparams, facts, test_clips):
         folder / "results.json",
         {
             **facts,
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "speechbrain": sb.__version__,
-            },
+            "versions": results.versions(),
             "device": results.device_name(brain.device),
             "precision": brain.precision,
             "threads": torch.get_num_threads(),
@@ -213,7 +186,7 @@ def finish(brain, hparams, facts, test_clips):
             "best_epoch": brain.best_epoch,
             "seconds": round(brain.seconds, 1),
             "cpu_seconds": round(brain.cpu_seconds, 1),
-            "peak_memory_mb": round(brain.peak_memory_mb),
+            "peak_memory_mb": results.peak_memory_mb(brain.device),
             "loss_weights": {
                 term: brain.weight(term) for term in hparams["loss_weights"]
             },
@@ -230,7 +203,6 @@ def main(arguments):
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     sb.utils.distributed.ddp_init_group(run_opts)
     recipe = Path(hparams_file).absolute().parents[1]
-    sys.path.insert(0, str(recipe))
 
     text = settings.override(hparams_file, overrides)
     options = settings.plain_settings(text, later=settings.FOUND)
@@ -239,7 +211,17 @@ def main(arguments):
         logger.info(f"{folder} holds a finished run.")
         results.print_results(folder)
         return
-    manifest, card, split = prepare(options, recipe)
+    manifest, card, split = open_fold(
+        recipe,
+        preparation=options["preparation"],
+        data_folder=options["data_folder"],
+        manifest=options["manifest"],
+        card=options["card"],
+        fold=options["fold"],
+        download=options["download"],
+        skip_bad_audio=options["skip_bad_audio"],
+        check_counts=options["check_counts"],
+    )
     keys = [key for key in settings.FOUND if key in options]
     found = {key: getattr(split, key) for key in keys}
     text = settings.override(

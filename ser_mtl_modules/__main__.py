@@ -95,6 +95,44 @@ def sweep(
     rich.print(as_table(report_on([runs.root])))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def baseline(
+    context: typer.Context,
+    yaml: Annotated[Path, typer.Argument(help="In a recipe's hparams.")],
+    features: Annotated[
+        str,
+        typer.Option(
+            help="levels (means of a frozen encoder's), egemaps or compare."
+        ),
+    ] = "levels",
+    classifier: Annotated[
+        str, typer.Option(help="logistic, linear-svm or rbf-svm.")
+    ] = "logistic",
+    folds: Annotated[
+        str | None, typer.Option(help="As 1,3; by default all of the card.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Gets the runs; by default below the recipe."),
+    ] = None,
+):
+    """A simple classifier on a card; other options are as for train.py."""
+    from ser_mtl_modules.experiments.baseline import Baseline
+    from ser_mtl_modules.experiments.report import as_table, report_on
+
+    runs = Baseline(
+        yaml,
+        context.args,
+        features,
+        classifier,
+        folds=folds and folds.split(","),
+        output=output,
+    )
+    rich.print(as_table(report_on([runs.execute()])))
+
+
 class SampleCorpus(str, enum.Enum):
     """Corpora that can be synthesised."""
 

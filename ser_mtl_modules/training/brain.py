@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import resource
 import time
 
 import torch
@@ -443,13 +442,6 @@ class SERBrain(sb.Brain):
                 yield
         finally:
             self.average.swap(self.modules)
-
-    @property
-    def peak_memory_mb(self):
-        """The most memory that this process has held, GPU's where it is."""
-        if self.device.startswith("cuda"):
-            return torch.cuda.max_memory_allocated() / 2**20
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
     # ---- what else a checkpoint holds
 

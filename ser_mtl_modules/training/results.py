@@ -10,6 +10,7 @@ import csv
 import json
 import platform
 import re
+import resource
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import rich
 import torch
 from rich.table import Table
 
+import speechbrain as sb
 from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.metrics.classification import (
@@ -326,6 +328,22 @@ def device_name(device):
         models = [x.partition(":")[2] for x in lines if "model name" in x]
         name = models[0].strip() if models else name
     return f"{device}: {name}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def peak_memory_mb(device):
+    """The most memory that this process has held, the GPU's where it is."""
+    if device.startswith("cuda"):
+        return round(torch.cuda.max_memory_allocated() / 2**20)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+
+
+def versions():
+    """Those of Python and of what computes, by name."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "speechbrain": sb.__version__,
+    }
 
 
 def percent(metrics):
