@@ -62,6 +62,32 @@ def report(
         print(as_json(content))
 
 
+@app.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="Of a sweep.")],
+    archive: Annotated[
+        Path, typer.Argument(help="Gets the runs; a report reads it.")
+    ],
+):
+    """What the runs of a sweep answered, in one small file."""
+    from ser_mtl_modules.experiments import publish as publishing
+
+    publishing.publish(folder, archive)
+
+
+@app.command()
+def readme(
+    files: Annotated[
+        list[Path], typer.Argument(help="With <!-- report ... --> in them.")
+    ],
+):
+    """Makes the tables of READMEs again, of the runs that they name."""
+    from ser_mtl_modules.experiments.publish import refresh
+
+    for file in files:
+        print(f"{file}: {'written' if refresh(file) else 'as it was'}")
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )

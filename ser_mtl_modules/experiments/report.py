@@ -8,6 +8,8 @@ seeds lack.
 """
 
 import json
+import tempfile
+import zipfile
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -57,8 +59,10 @@ def report_on(folders, against=None):
     -------
     dict
         ``card``; ``rows``, as `row_of` gives them, in the order of the
-        folders, with ``against`` in each where that was asked for; ``notes``,
-        sentences on what the reader should know.
+        folders, with ``against`` in each where that was asked for;
+        ``against``, the name of that method; ``differences``, where results
+        are not what was answered; ``notes``, sentences on what the reader
+        should know, differences among them.
 
     Raises
     ------
@@ -82,16 +86,19 @@ def report_on(folders, against=None):
         if shown.count(row["method"]) > 1:
             row["method"] = row["folder"]
     checked = {run.folder: run for run in everything}
-    notes = [note for run in checked.values() for note in differences(run)]
+    found = [note for run in checked.values() for note in differences(run)]
+    notes, other = [*found], None
     if baseline:
+        other = names.get(str(against)) or _method(baseline[0])
         notes.append(
             "Differences are in pooled UA, paired by utterance, with the 95 % "
-            "interval over speakers, to "
-            f"{names.get(str(against)) or _method(baseline[0])} ({against})."
+            f"interval over speakers, to {other} ({against})."
         )
     return {
         "card": everything[0].results["card"],
         "rows": rows,
+        "against": other,
+        "differences": found,
         "notes": notes,
     }
 
@@ -110,7 +117,7 @@ def find_runs(folder):
     Arguments
     ---------
     folder : str or path-like
-        Where to look.
+        Where to look; or a file of published runs (``publish.py``).
 
     Returns
     -------
@@ -123,13 +130,7 @@ def find_runs(folder):
         If there is none, a fold is there twice, seeds have different folds,
         or the runs differ in more than fold and seed.
     """
-    files = sorted(Path(folder).rglob("results.json"))
-    if not files:
-        raise SerMtlError(
-            f"{folder}: there is no results.json here or below, so there is "
-            "no finished run to report. Give the output folder of a recipe."
-        )
-    runs = [read_run(file.parent) for file in files]
+    runs = _read_runs(folder)
     _refuse_to_mix(runs)
     by_seed = {}
     for run in runs:
@@ -158,6 +159,24 @@ def find_runs(folder):
     return sorted(
         runs, key=lambda run: (run.results["seed"], run.results["fold"])
     )
+
+
+def _read_runs(folder):
+    if zipfile.is_zipfile(folder):
+        with tempfile.TemporaryDirectory() as extracted:
+            with zipfile.ZipFile(folder) as file:
+                file.extractall(extracted)
+            runs = _read_runs(extracted)
+            for run in runs:
+                run.folder = Path(folder) / run.folder.relative_to(extracted)
+        return runs
+    files = sorted(Path(folder).rglob("results.json"))
+    if not files:
+        raise SerMtlError(
+            f"{folder}: there is no results.json here or below, so there is "
+            "no finished run to report. Give the output folder of a recipe."
+        )
+    return [read_run(file.parent) for file in files]
 
 
 def row_of(runs):
@@ -379,15 +398,27 @@ def as_markdown(content):
     -------
     str
     """
+    notes = [f"- {note}" for note in content["notes"]]
+    below = f"Card `{content['card']}`. {LEGEND}"
+    return "\n".join(
+        [
+            as_markdown_table(content),
+            "",
+            below,
+            *([""] + notes if notes else []),
+        ]
+    )
+
+
+def as_markdown_table(content):
+    """As `as_markdown`, without the words below the table."""
     columns = _columns(content)
     lines = [
         "| " + " | ".join(columns) + " |",
         "|:--" + "|--:" * (len(columns) - 1) + "|",
     ]
     lines += ["| " + " | ".join(c) + " |" for c in zip(*columns.values())]
-    notes = [f"- {note}" for note in content["notes"]]
-    below = f"Card `{content['card']}`. {LEGEND}"
-    return "\n".join([*lines, "", below, *([""] + notes if notes else [])])
+    return "\n".join(lines)
 
 
 def as_table(content):
@@ -442,7 +473,8 @@ def _columns(content):
         columns[title + arrow] = [_mean(r, name, spread=False) for r in rows]
         columns[f"{title}, pooled"] = [_pooled_cell(r, name) for r in rows]
     columns["minutes a fold"] = [f"{row['minutes']:.1f}" for row in rows]
-    columns["UA, difference"] = [_difference(row) for row in rows]
+    title = f"pooled UA, difference to {content['against']}"
+    columns[title] = [_difference(row) for row in rows]
     return {name: cells for name, cells in columns.items() if any(cells)}
 
 

@@ -524,7 +524,12 @@ def scores_of(run):
         As of `metrics_from_rows`.
     """
     run = run if isinstance(run, Run) else read_run(run)
-    return metrics_from_rows(run.rows, run.classes, run.trials)
+    metrics = metrics_from_rows(run.rows, run.classes, run.trials)
+    if run.results.get("without_trials"):  # published: there is only the EER
+        said = run.results["metrics"]["test"].get("speaker", {})
+        speaker = {name: value / 100 for name, value in said.items()}
+        metrics |= {"speaker": speaker} if speaker else {}
+    return metrics
 
 
 def differences(run):
