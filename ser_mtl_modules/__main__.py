@@ -25,7 +25,9 @@ class Format(str, enum.Enum):
 
     table = "table"
     markdown = "markdown"
+    csv = "csv"
     json = "json"
+    html = "html"
 
 
 @app.command()
@@ -46,20 +48,20 @@ def report(
 ):
     """Scores over folds and seeds, computed again from the predictions."""
     # imported by the command that needs it: torch takes seconds to load
-    from ser_mtl_modules.experiments.report import (
-        as_json,
-        as_markdown,
-        as_table,
-        report_on,
-    )
+    from ser_mtl_modules.experiments import report as reports
+    from ser_mtl_modules.experiments.report_page import as_html
 
-    content = report_on(folders, against)
+    content = reports.report_on(folders, against)
     if format is Format.table:
-        rich.print(as_table(content))
-    elif format is Format.markdown:
-        print(as_markdown(content))
-    else:
-        print(as_json(content))
+        rich.print(reports.as_table(content))
+        return
+    written = {
+        Format.markdown: reports.as_markdown,
+        Format.csv: reports.as_csv,
+        Format.json: reports.as_json,
+        Format.html: as_html,
+    }
+    print(written[format](content))
 
 
 @app.command()

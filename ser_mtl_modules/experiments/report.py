@@ -7,6 +7,8 @@ are not put side by side: another card, another manifest, a fold that some
 seeds lack.
 """
 
+import csv
+import io
 import json
 import tempfile
 import zipfile
@@ -40,8 +42,10 @@ BOOKKEEPING = "card data_folder download fold output_folder seed".split()
 LEGEND = (
     "Per cent on test: mean ± standard deviation over folds; pooled: of the "
     "utterances of all folds together, in brackets the 95 % bootstrap interval "
-    "over speakers. ↓: lower is better."
+    "over speakers. UA: mean of the recalls of the classes that occur in the "
+    "reference. ↓: lower is better."
 )
+DETAILS = "Of the utterances of all folds and seeds together:"
 
 
 def report_on(folders, against=None):
@@ -202,6 +206,10 @@ def row_of(runs):
         Where folds lack classes, as with one test speaker, this is the UA to
         read: the mean over folds then has recalls of other classes in each
         interval : of the pooled UA, over speakers; absent with one speaker
+        classes, confusion : of the utterances of all folds and seeds together,
+        counts by target (rows) and prediction
+        by_class, by_gender, by_speaker : of the same, the recall of each class
+        and the UA on each gender and speaker, where the corpus knows them
         minutes : of a run, mean; of the processor's time where there was no
         GPU, as other work on the machine doesn't change it much
     """
@@ -226,11 +234,37 @@ def row_of(runs):
         "n_runs": {name: len(s) for name, s in scores.items()},
         "pooled": _pooled(runs),
         "interval": around and list(around),
+        **_details(runs, counts),
         "minutes": mean(map(_minutes, runs)),
     }
     for name in ("spread", "spread_over_seeds"):
         row[name] = {n: s for n, s in row[name].items() if s is not None}
     return {k: v for k, v in row.items() if v is not None}
+
+
+def _details(runs, counts):
+    """Scores of parts of the test set, all folds and seeds together."""
+    matrix = sum(counts.values())
+    support = matrix.sum(axis=1)
+    known = {row["ID"]: row for run in runs for row in run.rows}
+    details = {
+        "classes": runs[0].classes,
+        "confusion": matrix.tolist(),
+        "by_class": {
+            name: float(matrix[i, i] / support[i])
+            for i, name in enumerate(runs[0].classes)
+            if support[i]
+        },
+    }
+    for column in ("gender", "speaker"):
+        parts = {}
+        for utterance, matrix in counts.items():
+            if who := known[utterance][column]:
+                parts[who] = parts.get(who, 0) + matrix
+        details[f"by_{column}"] = {
+            who: float(mean_recall(part)) for who, part in sorted(parts.items())
+        }
+    return details
 
 
 def _minutes(run):
@@ -386,8 +420,45 @@ def as_json(content):
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
+def as_csv(content):
+    """A report as CSV, a line for each method and metric, in fractions.
+
+    Arguments
+    ---------
+    content : dict
+        Of `report_on`.
+
+    Returns
+    -------
+    str
+        Columns method, metric, mean, sd_over_folds, sd_over_seeds, pooled,
+        low and high (of the interval); empty where there is none.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        "method metric mean sd_over_folds sd_over_seeds pooled low high".split()
+    )
+    for row in content["rows"]:
+        for name, value in row["mean"].items():
+            metric = name.removeprefix("emotion/")
+            around = row.get("interval", []) if metric == "UA" else []
+            writer.writerow(
+                [
+                    row["method"],
+                    name,
+                    value,
+                    row["spread"].get(name, ""),
+                    row["spread_over_seeds"].get(name, ""),
+                    row["pooled"].get(metric, ""),
+                    *(around or ("", "")),
+                ]
+            )
+    return text.getvalue()
+
+
 def as_markdown(content):
-    """A report as a Markdown table, in per cent, for a README.
+    """A report as Markdown tables, in per cent.
 
     Arguments
     ---------
@@ -400,19 +471,18 @@ def as_markdown(content):
     """
     notes = [f"- {note}" for note in content["notes"]]
     below = f"Card `{content['card']}`. {LEGEND}"
-    return "\n".join(
-        [
-            as_markdown_table(content),
-            "",
-            below,
-            *([""] + notes if notes else []),
-        ]
-    )
+    parts = [as_markdown_table(content), below]
+    parts += ["\n".join(notes)] if notes else []
+    parts += [DETAILS, _markdown(details(content))]
+    return "\n\n".join(parts)
 
 
 def as_markdown_table(content):
-    """As `as_markdown`, without the words below the table."""
-    columns = _columns(content)
+    """The first of the tables of `as_markdown`, for a README."""
+    return _markdown(scores(content))
+
+
+def _markdown(columns):
     lines = [
         "| " + " | ".join(columns) + " |",
         "|:--" + "|--:" * (len(columns) - 1) + "|",
@@ -442,17 +512,32 @@ def as_table(content):
         title_justify="left",
         caption_justify="left",
     )
-    names, *lines = _columns(content).items()
+    names, *lines = scores(content).items()
     table.add_column(names[0])
     for method in names[1]:
         table.add_column(Text(method), justify="right", overflow="fold")
     for name, cells in lines:
         table.add_row(name, *map(Text, cells))
+    table.add_section()
+    _, *lines = details(content).items()
+    for name, cells in lines:
+        table.add_row(Text(name), *map(Text, cells))
     return table
 
 
-def _columns(content):
-    """Cells by name of the column; one that is empty in every row is out."""
+def scores(content):
+    """Cells by name of the column; one that is empty in every row is out.
+
+    Arguments
+    ---------
+    content : dict
+        Of `report_on`.
+
+    Returns
+    -------
+    dict of str to list of str
+        The first column is ``method``.
+    """
     rows = content["rows"]
     columns = {
         "method": [row["method"] for row in rows],
@@ -476,6 +561,29 @@ def _columns(content):
     title = f"pooled UA, difference to {content['against']}"
     columns[title] = [_difference(row) for row in rows]
     return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def details(content):
+    """As `scores`, of parts of the test set: classes, genders, speakers."""
+    rows = content["rows"]
+    columns = {"method": [row["method"] for row in rows]}
+    for part, title in (("by_class", "recall, "), ("by_gender", "UA, ")):
+        for name in dict.fromkeys(name for row in rows for name in row[part]):
+            columns[title + name] = [
+                f"{100 * row[part][name]:.1f}" if name in row[part] else ""
+                for row in rows
+            ]
+    for title, choose in (("lowest", min), ("highest", max)):
+        columns[f"UA, {title} speaker"] = [_speaker(r, choose) for r in rows]
+    return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def _speaker(row, choose):
+    by_speaker = row["by_speaker"]
+    if not by_speaker:
+        return ""
+    who = choose(by_speaker, key=by_speaker.get)
+    return f"{100 * by_speaker[who]:.1f} ({who})"
 
 
 def _folds(row):
