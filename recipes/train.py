@@ -36,10 +36,7 @@ from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
 from ser_mtl_modules.dataio.folds import open_fold  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
-from ser_mtl_modules.losses.soft_targets import (  # noqa: E402
-    main_class,
-    mix_targets,
-)
+from ser_mtl_modules.losses.soft_targets import main_class  # noqa: E402
 from ser_mtl_modules.metrics.classification import confusion  # noqa: E402
 from ser_mtl_modules.training import figures, results, settings  # noqa: E402
 from ser_mtl_modules.training.attention import plot_attention  # noqa: E402
@@ -94,11 +91,9 @@ class MultiTaskBrain(SERBrain):
         targets = {name: task.target(batch) for name, task in tasks.items()}
         main = next(iter(tasks))
         if stage == sb.Stage.TRAIN:
-            n_classes = len(self.hparams.classes)
-            targets[main] = mix_targets(targets[main], self.shares, n_classes)
-        labels = main_class(targets[main])
+            targets[main] = tasks[main].mix(targets[main], self.shares)
         losses = {
-            name: loss(predictions[main].embeddings, labels)
+            name: loss(predictions[main].embeddings, main_class(targets[main]))
             for name, loss in self.modules.embedding_losses.items()
             if self.wants(name)
         }
@@ -161,19 +156,20 @@ def finish(brain, hparams, facts, test_clips):
     if trials is not None:
         ids = [row["ID"] for row in test_rows]
         results.write_trials(folder / "speaker_trials.csv", ids, trials)
-    pairs = [(row["target"], row["prediction"]) for row in test_rows]
-    figures.plot_confusion(
-        folder / "confusion.png",
-        confusion(*zip(*pairs), classes),
-        classes,
-        f"{facts['card']}, fold {facts['fold']}",
-    )
+    if "emotion" in brain.modules.tasks:
+        pairs = [(row["target"], row["prediction"]) for row in test_rows]
+        figures.plot_confusion(
+            folder / "confusion.png",
+            confusion(*zip(*pairs), classes),
+            classes,
+            f"{facts['card']}, fold {facts['fold']}",
+        )
+        draw_attention(
+            folder / "attention.png", brain, hparams["signal"], test_clips
+        )
     with atomic_write(folder / "history.json") as file:
         json.dump(brain.history, file, indent=1)
     figures.plot_curves(folder / "curves.png", brain.history, brain.best_epoch)
-    draw_attention(
-        folder / "attention.png", brain, hparams["signal"], test_clips
-    )
     results.write_results(
         folder / "results.json",
         {
@@ -221,6 +217,7 @@ def main(arguments):
         download=options["download"],
         skip_bad_audio=options["skip_bad_audio"],
         check_counts=options["check_counts"],
+        unlabelled="train_on_all" in options and options["train_on_all"],
     )
     keys = [key for key in settings.FOUND if key in options]
     found = {key: getattr(split, key) for key in keys}
@@ -239,7 +236,7 @@ def main(arguments):
         checkpointer=hparams["checkpointer"],
         loss_weights=hparams["loss_weights"],
         classes=hparams["classes"],
-        metric=card.metric,
+        metric=hparams.get("metric", card.metric),
         seed=hparams["seed"],
         n_epochs=hparams["number_of_epochs"],
         learning_rates=hparams["learning_rates"],
@@ -252,8 +249,6 @@ def main(arguments):
     )
     hparams["signal"].prepare(split, manifest.checksum, brain.device)
     data = loaders(brain, hparams, split)
-    brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
-    brain.evaluate(data["test"])
     facts = {
         "recipe": recipe.name,
         "yaml": Path(hparams_file).name,
@@ -269,6 +264,10 @@ def main(arguments):
         },
         "commit": results.commit_of(recipe),
     }
+    if "earlier_stage" in hparams:
+        hparams["earlier_stage"].load(facts)
+    brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
+    brain.evaluate(data["test"])
     finish(brain, hparams, facts, split.test)
     results.print_results(folder)
 

@@ -20,6 +20,7 @@ def open_fold(
     download=False,
     skip_bad_audio=False,
     check_counts=True,
+    unlabelled=False,
 ):
     """Prepares a corpus if that was not done, and splits it as a card says.
 
@@ -44,6 +45,8 @@ def open_fold(
         True leaves damaged files out.
     check_counts : bool
         False takes a part of the corpus for what it is, with a warning.
+    unlabelled : bool
+        As for `Card.split`.
 
     Returns
     -------
@@ -63,4 +66,4 @@ def open_fold(
     )
     card = load_card(recipe / "protocols.yaml", card)
     manifest = read_manifest(manifest, data_folder)
-    return manifest, card, card.split(manifest, fold, check_counts)
+    return manifest, card, card.split(manifest, fold, check_counts, unlabelled)

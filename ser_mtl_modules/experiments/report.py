@@ -175,6 +175,8 @@ def _read_runs(folder):
                 run.folder = Path(folder) / run.folder.relative_to(extracted)
         return runs
     files = sorted(Path(folder).rglob("results.json"))
+    # an earlier stage is a part of the run in whose folder it lies
+    files = [f for f in files if not (f.parents[1] / f.name).exists()]
     if not files:
         raise SerMtlError(
             f"{folder}: there is no results.json here or below, so there is "
