@@ -81,9 +81,7 @@ class SpeechModel(torch.nn.Module):
         """
         ones = torch.ones(1, device=wave.device)
         main, others, lens = self._features(wave[None], ones)
-        over_time, over_tasks = attention(
-            self.co_attention, main, others, lens
-        )
+        over_time, over_tasks = attention(self.co_attention, main, others, lens)
         fused = self.co_attention(main, others, lens)
         pool = next(iter(self.tasks.values())).pool
         over_time["pooling"] = pool.attention(fused, lens)

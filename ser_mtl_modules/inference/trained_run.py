@@ -44,7 +44,8 @@ class TrainedRun:
         self.results = read_results(self.folder / "results.json")
         self.device = torch.device(device)
         with untouched():  # a YAML seeds the global generators
-            self.hparams = load_hyperpyyaml(self._text(ssl_hub))
+            self.text = self._text(ssl_hub)
+            self.hparams = load_hyperpyyaml(self.text)
             self._recover(self.hparams["checkpointer"])
         self.classes = self.hparams["classes"]
         self.signal = self.hparams["signal"]

@@ -12,9 +12,7 @@ def test_averages_of_a_remainder_count_what_is_there():
         means, lens = average_frames(levels, torch.tensor([11]), n)
         last = (11 - 1) // n * n
         assert lens.tolist() == [means.shape[2]]
-        torch.testing.assert_close(
-            means[:, :, -1], levels[:, :, last:].mean(2)
-        )
+        torch.testing.assert_close(means[:, :, -1], levels[:, :, last:].mean(2))
 
 
 def test_padding_takes_no_part():
