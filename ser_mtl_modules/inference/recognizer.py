@@ -114,7 +114,7 @@ class EmotionRecognizer(Pretrained):
             safe_folder.check_folder(folder, hparams_file)
         try:
             with untouched():  # weights are drawn before they are loaded
-                recognizer = super().from_hparams(
+                return super().from_hparams(
                     source=str(folder),
                     hparams_file=hparams_file,
                     overrides={**(overrides or {}), "folder": str(folder)},
@@ -130,22 +130,6 @@ class EmotionRecognizer(Pretrained):
                 "ser_mtl_modules export RUN FOLDER` has written, with a "
                 "version as new as this one's or older."
             ) from error
-        recognizer.check_labels(folder / safe_folder.LABELS)
-        return recognizer
-
-    def check_labels(self, path):
-        """Raises if a file of labels is not of the classes, in their order."""
-        known = [f"{name!r} => {i}" for i, name in enumerate(self.classes)]
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SerMtlError(f"{path}: can't be read ({error}).") from error
-        if lines[: len(known)] != known or lines[len(known)][:5] != "=====":
-            raise SerMtlError(
-                f"{path}: other classes than those of hyperparams.yaml, or in "
-                f"another order; expected {', '.join(self.classes)}. Export "
-                "the run again, or get the folder again."
-            )
 
     @property
     def classes(self):

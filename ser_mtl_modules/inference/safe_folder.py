@@ -76,7 +76,8 @@ def check_folder(folder, yaml=YAML):
         text = (folder / yaml).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise SerMtlError(f"{folder / yaml}: not a text in UTF-8: {error}.")
-    check_yaml(text, folder / yaml, largest, n_tensors)
+    classes = check_yaml(text, folder / yaml, largest, n_tensors)
+    _check_labels(folder / LABELS, classes)
     for name in (CONFIG, FEATURES):
         if (folder / name).exists():
             _check_settings(folder / name, n_tensors)
@@ -109,18 +110,33 @@ def _check_files(folder, yaml):
 
 
 def _check_place(path, root):
-    found = path.resolve()
+    found = Path(os.path.realpath(path))  # of a loop it gives the link itself
     if not found.is_relative_to(root):
         raise SerMtlError(
             f"{path}: a link out of the folder, to {found}. Expected a folder "
             "that has all of its files; copy the file there if it is yours."
         )
-    mode = found.stat().st_mode if found.exists() else 0
+    mode = found.lstat().st_mode if os.path.lexists(found) else 0
     kind = stat.S_ISDIR if path.name == "encoder" else stat.S_ISREG
     if not kind(mode):
         raise SerMtlError(
             f"{path}: neither a file nor a folder, or one in place of the "
             "other. Get the folder again."
+        )
+
+
+def _check_labels(path, classes):
+    """The file of labels is of the YAML's classes, in their order."""
+    known = [f"{name!r} => {i}" for i, name in enumerate(classes)]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise SerMtlError(f"{path}: not a text in UTF-8: {error}.") from error
+    if lines[: len(known)] != known or "=>" in "".join(lines[len(known) :][:1]):
+        raise SerMtlError(
+            f"{path}: other classes than those of {YAML}, or in another "
+            f"order; expected {', '.join(classes)}. Export the run again, or "
+            "get the folder again."
         )
 
 

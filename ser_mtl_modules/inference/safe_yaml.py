@@ -127,12 +127,17 @@ def check_yaml(text, where, largest, n_tensors):
     n_tensors : int
         Of the weights: there can't be more layers.
 
+    Returns
+    -------
+    list of str
+        The classes, in their order.
+
     Raises
     ------
     SerMtlError
         Says the line, what is there, and what could be.
     """
-    _Check(where, largest, n_tensors).document(text)
+    return _Check(where, largest, n_tensors).document(text)
 
 
 class _Check:
@@ -175,6 +180,10 @@ class _Check:
             self.refuse(pairs["folder"].start_mark, "a folder other than '.'")
         for key in KEYS[1:-2]:
             self.node(pairs[key], key)
+        self.windows(pairs)
+        if not isinstance(pairs["classes"], ruamel.yaml.SequenceNode):
+            self.refuse(pairs["classes"].start_mark, "no list of classes")
+        return [str(node.value) for node in pairs["classes"].value]
 
     def events(self, text):
         """What is not to be seen any more in a tree."""
@@ -207,6 +216,16 @@ class _Check:
                     pairs[key].start_mark,
                     f"'{key}' is not what it is in every export",
                 )
+
+    def windows(self, pairs):
+        """Their number is finite."""
+        numbers = {STANDARD + "int", STANDARD + "float"}
+        names = ("sample_rate", "window_s", "overlap_s")
+        if any(_tag(pairs[name]) not in numbers for name in names):
+            self.refuse(None, f"{', '.join(names)}: one is not a number")
+        rate, window_s, overlap_s = (float(pairs[n].value) for n in names)
+        if not (rate >= 1000 and 0 <= overlap_s <= 0.9 * window_s):
+            self.refuse(None, f"windows of {window_s} s, overlap {overlap_s} s")
 
     # ---- its parts
 
