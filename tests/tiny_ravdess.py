@@ -54,6 +54,7 @@ SMALL = {  # by method; other encoders are as small as --ssl_hub
         "--speaker={channels: [8, 8, 8, 8, 16], embedding_size: 16}",
     ],
     "mll": ["--embedding_size=8"],
+    "ari": ["--integration={bottleneck: 4}"],
 }
 
 
