@@ -249,6 +249,69 @@ def demo(
     run_demo(folder, context.args)
 
 
+@app.command()
+def export(
+    run: Annotated[
+        Path, typer.Argument(help="The output folder of a finished run.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="New; gets the export.")],
+    ssl_hub: Annotated[
+        str | None,
+        typer.Option(
+            "--ssl_hub", help="The pre-trained encoder, if it was moved."
+        ),
+    ] = None,
+):
+    """A run as a folder that needs nothing else, to be used or shared."""
+    from ser_mtl_modules.inference.export import export_run
+
+    export_run(run, folder, ssl_hub)
+    print(
+        f"{folder}: written, and compared with the run. Use it by\n"
+        f"python -m ser_mtl_modules predict {folder} FILES"
+    )
+
+
+class PredictFormat(str, enum.Enum):
+    """How predictions are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        Path, typer.Argument(help="A finished run's folder, or an export.")
+    ],
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Files, and folders with such below.")
+    ],
+    tasks: Annotated[
+        str, typer.Option(help="As emotion,gender,asr.")
+    ] = "emotion",
+    format: Annotated[
+        PredictFormat,
+        typer.Option(help="json is a line for each recording."),
+    ] = PredictFormat.table,
+    device: Annotated[str, typer.Option(help="As cpu or cuda:0.")] = "cpu",
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run whatever an export's YAML names."),
+    ] = False,
+):
+    """What a model hears in recordings; exits with 1 if one can't be read."""
+    from ser_mtl_modules.inference.predict import opened, predict_files
+
+    with opened(model, device, trust) as recognizer:
+        n_bad = predict_files(
+            recognizer, recordings, tasks.split(","), format.value
+        )
+    if n_bad:
+        raise typer.Exit(1)
+
+
 def main():
     """Runs a command; a user's mistake ends with its message and exit 2."""
     try:

@@ -77,17 +77,32 @@ def average_views(rows):
     views = {}
     for row in rows:
         views.setdefault(row["ID"], []).append(row)
-    return [_averaged(views[utterance]) for utterance in sorted(views)]
+    return [averaged(views[utterance]) for utterance in sorted(views)]
 
 
-def _averaged(rows):
+def averaged(rows, weights=None):
+    """One row of several about one utterance.
+
+    Arguments
+    ---------
+    rows : list of dict
+        As for `average_views`, of one utterance.
+    weights : list of float, optional
+        What each row counts; all the same by default.
+
+    Returns
+    -------
+    dict
+    """
     first = rows[0]
     if len(rows) == 1:
         return first
+    weights = [1.0] * len(rows) if weights is None else weights
     merged = dict(first)
     for column in first:
         if column == "embedding" or PROBABILITY.fullmatch(column):
-            merged[column] = sum(row[column] for row in rows) / len(rows)
+            parts = [w * row[column] for w, row in zip(weights, rows)]
+            merged[column] = sum(parts) / sum(weights)
     for column in first:
         if column.endswith("prediction"):
             start = f"{column[: -len('prediction')]}p_"
