@@ -166,7 +166,7 @@ def test_attacks_on_a_trained_model(run, space):
     rising = [losses["PGD", epsilon] for epsilon in epsilons]
     assert rising == sorted(rising)
     right = [row["target"] == row["prediction"] for row in answers["PGD", most]]
-    assert sum(right) == 0
+    assert sum(right) < 0.1 * len(right)
     assert sum(r["target"] == r["prediction"] for r in clean.values()) > 8
 
 
