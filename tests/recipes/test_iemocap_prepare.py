@@ -20,8 +20,8 @@ from iemocap_prepare import (
     parse_turn,
     prepare,
 )
+from short_corpora import write_in_tones
 from tiny_ravdess import ROOT
-from tones import write_in_tones
 
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.download import download_corpus

@@ -14,8 +14,8 @@ from hypothesis import (
     strategies as st,
 )
 from mspimprov_prepare import FIELDS, parse_name, prepare, read_labels
+from short_corpora import write_in_tones
 from tiny_ravdess import ROOT
-from tones import write_in_tones
 
 from ser_mtl_modules.dataio.audio import read_audio
 from ser_mtl_modules.dataio.cards import load_card

@@ -20,8 +20,8 @@ from mspodcast_labels import (
     read_speakers,
 )
 from mspodcast_prepare import prepare
+from short_corpora import write_in_tones
 from tiny_ravdess import ROOT
-from tones import write_in_tones
 
 from ser_mtl_modules.dataio.audio import read_audio
 from ser_mtl_modules.dataio.cards import load_card

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tones import write_in_tones
+from short_corpora import write_in_tones
 
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.synthesis import corpus
