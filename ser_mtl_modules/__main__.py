@@ -25,7 +25,9 @@ class Format(str, enum.Enum):
 
     table = "table"
     markdown = "markdown"
+    csv = "csv"
     json = "json"
+    html = "html"
 
 
 @app.command()
@@ -46,20 +48,46 @@ def report(
 ):
     """Scores over folds and seeds, computed again from the predictions."""
     # imported by the command that needs it: torch takes seconds to load
-    from ser_mtl_modules.experiments.report import (
-        as_json,
-        as_markdown,
-        as_table,
-        report_on,
-    )
+    from ser_mtl_modules.experiments import report as reports
+    from ser_mtl_modules.experiments.report_page import as_html
 
-    content = report_on(folders, against)
+    content = reports.report_on(folders, against)
     if format is Format.table:
-        rich.print(as_table(content))
-    elif format is Format.markdown:
-        print(as_markdown(content))
-    else:
-        print(as_json(content))
+        rich.print(reports.as_table(content))
+        return
+    written = {
+        Format.markdown: reports.as_markdown,
+        Format.csv: reports.as_csv,
+        Format.json: reports.as_json,
+        Format.html: as_html,
+    }
+    print(written[format](content))
+
+
+@app.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="Of a sweep.")],
+    archive: Annotated[
+        Path, typer.Argument(help="Gets the runs; a report reads it.")
+    ],
+):
+    """What the runs of a sweep answered, in one small file."""
+    from ser_mtl_modules.experiments import publish as publishing
+
+    publishing.publish(folder, archive)
+
+
+@app.command()
+def readme(
+    files: Annotated[
+        list[Path], typer.Argument(help="With <!-- report ... --> in them.")
+    ],
+):
+    """Makes the tables of READMEs again, of the runs that they name."""
+    from ser_mtl_modules.experiments.publish import refresh
+
+    for file in files:
+        print(f"{file}: {'written' if refresh(file) else 'as it was'}")
 
 
 @app.command(
@@ -93,6 +121,44 @@ def sweep(
     )
     runs.execute(jobs)
     rich.print(as_table(report_on([runs.root])))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def baseline(
+    context: typer.Context,
+    yaml: Annotated[Path, typer.Argument(help="In a recipe's hparams.")],
+    features: Annotated[
+        str,
+        typer.Option(
+            help="levels (means of a frozen encoder's), egemaps or compare."
+        ),
+    ] = "levels",
+    classifier: Annotated[
+        str, typer.Option(help="logistic, linear-svm or rbf-svm.")
+    ] = "logistic",
+    folds: Annotated[
+        str | None, typer.Option(help="As 1,3; by default all of the card.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Gets the runs; by default below the recipe."),
+    ] = None,
+):
+    """A simple classifier on a card; other options are as for train.py."""
+    from ser_mtl_modules.experiments.baseline import Baseline
+    from ser_mtl_modules.experiments.report import as_table, report_on
+
+    runs = Baseline(
+        yaml,
+        context.args,
+        features,
+        classifier,
+        folds=folds and folds.split(","),
+        output=output,
+    )
+    rich.print(as_table(report_on([runs.execute()])))
 
 
 class SampleCorpus(str, enum.Enum):
@@ -177,6 +243,69 @@ def demo(
     from ser_mtl_modules.experiments.demo import run_demo
 
     run_demo(folder, context.args)
+
+
+@app.command()
+def export(
+    run: Annotated[
+        Path, typer.Argument(help="The output folder of a finished run.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="New; gets the export.")],
+    ssl_hub: Annotated[
+        str | None,
+        typer.Option(
+            "--ssl_hub", help="The pre-trained encoder, if it was moved."
+        ),
+    ] = None,
+):
+    """A run as a folder that needs nothing else, to be used or shared."""
+    from ser_mtl_modules.inference.export import export_run
+
+    export_run(run, folder, ssl_hub)
+    print(
+        f"{folder}: written, and compared with the run. Use it by\n"
+        f"python -m ser_mtl_modules predict {folder} FILES"
+    )
+
+
+class PredictFormat(str, enum.Enum):
+    """How predictions are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        Path, typer.Argument(help="A finished run's folder, or an export.")
+    ],
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Files, and folders with such below.")
+    ],
+    tasks: Annotated[
+        str, typer.Option(help="As emotion,gender,asr.")
+    ] = "emotion",
+    format: Annotated[
+        PredictFormat,
+        typer.Option(help="json is a line for each recording."),
+    ] = PredictFormat.table,
+    device: Annotated[str, typer.Option(help="As cpu or cuda:0.")] = "cpu",
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run whatever an export's YAML names."),
+    ] = False,
+):
+    """What a model hears in recordings; exits with 1 if one can't be read."""
+    from ser_mtl_modules.inference.predict import opened, predict_files
+
+    with opened(model, device, trust) as recognizer:
+        n_bad = predict_files(
+            recognizer, recordings, tasks.split(","), format.value
+        )
+    if n_bad:
+        raise typer.Exit(1)
 
 
 def main():

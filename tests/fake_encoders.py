@@ -35,7 +35,8 @@ class FakeEncoder(torch.nn.Module):
 
     def frozen(self, wavs, wav_lens):
         FakeEncoder.encoded.append(wavs.shape[1])
-        with torch.no_grad():
+        wanted = torch.is_grad_enabled() and wavs.requires_grad
+        with torch.set_grad_enabled(wanted):
             lens = (wav_lens * wavs.shape[1]).round().long() // self.hop
             lens = lens.clamp(min=1)
             missing = max(self.hop - wavs.shape[1], 0)

@@ -54,6 +54,7 @@ SMALL = {  # by method; other encoders are as small as --ssl_hub
         "--speaker={channels: [8, 8, 8, 8, 16], embedding_size: 16}",
     ],
     "mll": ["--embedding_size=8"],
+    "ari": ["--integration={bottleneck: 4}"],
 }
 
 
@@ -80,6 +81,34 @@ def arguments(
         "--noprogressbar",
         *last.values(),
     ]
+
+
+DATAIO = "ser_mtl_modules.dataio"
+VIEWS = "ser_mtl_modules.augment.views"
+
+AS_IS = f"!new:{VIEWS}.AsIs {{}}"
+SLOW = f"!new:{VIEWS}.Speed [90]"
+
+
+def cached_arguments(
+    corpus, folder, freeze, features="features", heard=AS_IS, more=()
+):
+    """A command line for training on cached levels of a small encoder."""
+    return arguments(
+        corpus,
+        folder,
+        f"--signal=!new:{DATAIO}.feature_cache.CachedLevels "
+        f"{{encoder: !name:fake_encoders.FakeEncoder {{freeze: {freeze}}}, "
+        f"waves: !new:{DATAIO}.datasets.Waves {{}}, "
+        f"folder: {folder.parent / features}, views: [{AS_IS}, {SLOW}], "
+        f"test_views: [{heard}]}}",
+        "--encoder=!new:ser_mtl_modules.lobes.cached_encoder.CachedEncoder "
+        "{signal: !ref <signal>, "
+        "mask: !new:ser_mtl_modules.augment.levels.DropSpans {}}",
+        "--augment=!new:ser_mtl_modules.augment.waves.NoAugment {}",
+        "--auxiliary_tasks=[gender]",
+        *more,
+    )
 
 
 def predictions(folder):

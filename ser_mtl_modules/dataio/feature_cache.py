@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from tqdm import tqdm
 
 from ser_mtl_modules.atomic import atomic_write
@@ -15,6 +14,7 @@ from ser_mtl_modules.augment.views import AsIs
 from ser_mtl_modules.dataio.lazy_encoder import LazyEncoder, describe, digest
 from ser_mtl_modules.dataio.level_file import LevelFile, disk_errors
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.lobes.level_encoder import average_frames
 from ser_mtl_modules.locks import locked
 from speechbrain.utils.distributed import run_on_main
 
@@ -232,17 +232,43 @@ class CachedLevels:
             ):
                 where = (row[key] for key in ("wav", "start", "stop"))
                 wave = self.waves.read(utterance, view, *where)
-                file.append(utterance, self._encode(wave, device))
+                with torch.no_grad():
+                    levels = self._encode(wave.to(device))
+                file.append(utterance, levels.cpu().numpy())
 
-    @torch.no_grad()
-    def _encode(self, wave, device):
-        """Levels of a wave [N]: an array [T, L, D] in float32."""
+    def _encode(self, wave):
+        """Levels of a wave [N], shape [T, L, D] in float32."""
         levels, lens = self.encoder.load().frozen(
-            wave[None].to(device), torch.ones(1, device=device)
+            wave[None], torch.ones(1, device=wave.device)
         )
-        levels = levels[self.levels, 0, : lens[0]].float()  # [L, T, D]
-        levels = average_frames(levels, self.average)
-        return levels.transpose(0, 1).cpu().numpy()
+        levels = levels[self.levels].float()
+        levels, lens = average_frames(levels, lens, self.average)
+        return levels[:, 0, : lens[0]].transpose(0, 1)
+
+    def of_waves(self, wavs, wav_lens):
+        """Levels of clips that are not stored, as a batch would hold them.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Shape [B, N].
+        wav_lens : torch.Tensor
+            Relative lengths in (0, 1], shape [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Shape [B, T, L, D] and relative lengths [B]. As precise as what is
+            stored, in float32: gradients, where waves ask for them, are too
+            small for half precision.
+        """
+        self.encoder.load().to(wavs.device)
+        n_samples = (wav_lens * wavs.shape[1]).round().long().tolist()
+        clips = [self._encode(wave[:n]) for wave, n in zip(wavs, n_samples)]
+        sig = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+        rounded = sig.half().float()
+        lens = torch.tensor([len(clip) for clip in clips], device=sig.device)
+        return sig + (rounded - sig).detach(), lens / sig.shape[1]
 
     # ---- in training
 
@@ -275,34 +301,6 @@ class CachedLevels:
         files = [self._files[AsIs().name], *self._files.values()]
         stored = next(f.clips for f in files if utterance in f.clips)
         return stored[utterance][1] / self.frame_rate
-
-
-def average_frames(levels, n):
-    """Means of n neighbouring frames, the last one of what remains.
-
-    Arguments
-    ---------
-    levels : torch.Tensor
-        Shape [L, T, D].
-    n : int
-        Frames that become one.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape [L, T / n rounded up, D].
-
-    Example
-    -------
-    >>> levels = torch.tensor([1.0, 3.0, 5.0, 9.0, 4.0])[None, :, None]
-    >>> average_frames(levels, 2).flatten().tolist()
-    [2.0, 7.0, 4.0]
-    """
-    if n == 1:
-        return levels
-    # ceil_mode divides the last sum by the frames that are there
-    means = F.avg_pool1d(levels.transpose(1, 2), n, ceil_mode=True)
-    return means.transpose(1, 2)
 
 
 def _chosen(levels, n_levels):

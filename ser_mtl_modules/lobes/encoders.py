@@ -11,12 +11,12 @@ from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.masking import frame_mask, zero_padding
 
 
-def load_transformer(source):
+def load_transformer(source, pretrained=True):
     """The model of a folder or a name on the hub, cut into its parts.
 
     Arguments
     ---------
-    source : str or Path
+    source, pretrained
         As for `PretrainedEncoder`.
 
     Returns
@@ -37,7 +37,7 @@ def load_transformer(source):
         "whisper": WhisperTransformer,
     }
     model, settings = load_model(
-        source, {name: kind.parts for name, kind in kinds.items()}
+        source, {name: kind.parts for name, kind in kinds.items()}, pretrained
     )
     return kinds[model.config.model_type](model, settings)
 
@@ -81,6 +81,9 @@ class PretrainedEncoder(torch.nn.Module):
         enters a layer, such as `AugmentedResidualIntegration`. It is trained,
         and acts on the layers that are, or with ``freeze: all`` on all that
         have levels below.
+    pretrained : bool
+        False reads config.json alone: the transformer's weights are on torch's
+        meta device, until ``load_state_dict(weights, assign=True)``.
 
     Example
     -------
@@ -112,9 +115,10 @@ class PretrainedEncoder(torch.nn.Module):
         pad_to_30s=False,
         level_norm=False,
         integration=None,
+        pretrained=True,
     ):
         super().__init__()
-        self.model = load_transformer(source)
+        self.model = load_transformer(source, pretrained)
         self.source = str(source)
         self.n_levels = len(self.model.layers) + 1
         self.output_size = self.model.size
@@ -266,8 +270,8 @@ class PretrainedEncoder(torch.nn.Module):
 
     def _encode(self, wavs, n_samples, n_levels):
         """The lower `n_levels` levels, and frames of each clip."""
-        below = torch.is_grad_enabled() and self.freeze == "none"
-        with torch.set_grad_enabled(below):
+        below = self.freeze == "none" or wavs.requires_grad
+        with torch.set_grad_enabled(torch.is_grad_enabled() and below):
             feats, lens = self.model.cnn(wavs, n_samples)
         hidden = self.model.embed(feats, lens)
         return self._climb([hidden], lens, n_levels - 1), lens
@@ -294,9 +298,10 @@ class PretrainedEncoder(torch.nn.Module):
         mask = frame_mask(lens, levels.shape[2])
         return levels.masked_fill(~mask[..., None], 0.0), lens
 
-    @torch.no_grad()
     def frozen(self, wavs, wav_lens):
         """The levels that don't change in training, for a cache.
+
+        They build a graph only where the waves ask for a gradient.
 
         Arguments
         ---------
@@ -317,9 +322,13 @@ class PretrainedEncoder(torch.nn.Module):
                 f"No level is frozen with freeze: {self.freeze}, so there is "
                 "nothing to keep. Choose freeze: all, or a number of layers."
             )
-        levels, lens = self._encode_clips(wavs, wav_lens, self.n_frozen_levels)
-        if self.all_frozen:
-            levels = self._finish(levels, lens)
+        wanted = torch.is_grad_enabled() and wavs.requires_grad
+        with torch.set_grad_enabled(wanted):
+            levels, lens = self._encode_clips(
+                wavs, wav_lens, self.n_frozen_levels
+            )
+            if self.all_frozen:
+                levels = self._finish(levels, lens)
         return levels, lens
 
     def upper(self, levels, lens):

@@ -272,7 +272,9 @@ class FbankEncoder(torch.nn.Module):
         n_samples = (wav_lens * wavs.shape[1]).round().long()
         # what follows a clip in its row must be what follows it alone: zeros
         silence = ~frame_mask(n_samples, wavs.shape[1])
-        with torch.no_grad():
+        # nothing is trained up to here: no graph, unless the waves want one
+        wanted = torch.is_grad_enabled() and wavs.requires_grad
+        with torch.set_grad_enabled(wanted):
             wavs = wavs.float().masked_fill(silence, 0.0)
             logmels = torch.stack([fbank(wavs) for fbank in self.fbanks], 1)
             lens = n_samples // self.hop + 1

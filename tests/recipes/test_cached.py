@@ -6,43 +6,17 @@ import pytest
 import torch
 import train
 from fake_encoders import FakeEncoder
-from tiny_ravdess import arguments, predictions, scores
+from tiny_ravdess import AS_IS, SLOW, cached_arguments, predictions, scores
 
 from ser_mtl_modules.dataio import level_file
 from ser_mtl_modules.training.results import read_run
-
-DATAIO = "ser_mtl_modules.dataio"
-VIEWS = "ser_mtl_modules.augment.views"
-
-
-AS_IS = f"!new:{VIEWS}.AsIs {{}}"
-SLOW = f"!new:{VIEWS}.Speed [90]"
-
-
-def flags(corpus, folder, freeze, features="features", heard=AS_IS, more=()):
-    """A command line for training on cached levels of a small encoder."""
-    return arguments(
-        corpus,
-        folder,
-        f"--signal=!new:{DATAIO}.feature_cache.CachedLevels "
-        f"{{encoder: !name:fake_encoders.FakeEncoder {{freeze: {freeze}}}, "
-        f"waves: !new:{DATAIO}.datasets.Waves {{}}, "
-        f"folder: {folder.parent / features}, views: [{AS_IS}, {SLOW}], "
-        f"test_views: [{heard}]}}",
-        "--encoder=!new:ser_mtl_modules.lobes.cached_encoder.CachedEncoder "
-        "{signal: !ref <signal>, "
-        "mask: !new:ser_mtl_modules.augment.levels.DropSpans {}}",
-        "--augment=!new:ser_mtl_modules.augment.waves.NoAugment {}",
-        "--auxiliary_tasks=[gender]",
-        *more,
-    )
 
 
 @pytest.fixture(scope="module", params=["all", 1])
 def finished(request, tiny_ravdess, tmp_path_factory):
     """A run's folder."""
     folder = tmp_path_factory.mktemp("cached") / "finished"
-    train.main(flags(tiny_ravdess, folder, request.param))
+    train.main(cached_arguments(tiny_ravdess, folder, request.param))
     return folder, request.param
 
 
@@ -59,7 +33,7 @@ def test_a_second_run_is_the_same_and_computes_nothing(finished, tiny_ravdess):
     FakeEncoder.built = 0
     FakeEncoder.encoded.clear()
     again = finished.parent / "again"
-    train.main(flags(tiny_ravdess, again, freeze))
+    train.main(cached_arguments(tiny_ravdess, again, freeze))
     assert predictions(again) == predictions(finished)
     assert not FakeEncoder.encoded
     assert (FakeEncoder.built == 0) == (freeze == "all")
@@ -73,7 +47,9 @@ def test_answers_are_averaged_over_the_views_of_test(finished, tiny_ravdess):
     ]:  # fmt: skip
         folder = finished.parent / name
         train.main(
-            flags(tiny_ravdess, folder, freeze, heard=heard, more=one_epoch)
+            cached_arguments(
+                tiny_ravdess, folder, freeze, heard=heard, more=one_epoch
+            )
         )
         found[name] = read_run(folder).rows
     for as_is, slow, both in zip(found["as-is"], found["slow"], found["both"]):
@@ -101,7 +77,9 @@ def test_a_run_killed_in_the_preparation_ends_as_one_that_was_not(
             raise Killed
         original(file, content)
 
-    command = flags(tiny_ravdess, finished.parent / "killed", freeze, "others")
+    command = cached_arguments(
+        tiny_ravdess, finished.parent / "killed", freeze, "others"
+    )
     monkeypatch.setattr(level_file, "_write_all", killed)
     with pytest.raises(Killed):
         train.main(command)
