@@ -210,7 +210,12 @@ def baseline(
 class SampleCorpus(str, enum.Enum):
     """Corpora that can be synthesised."""
 
+    EMODB = "EMODB"
+    IEMOCAP = "IEMOCAP"
+    MSP_IMPROV = "MSP-IMPROV"
+    MSP_PODCAST = "MSP-Podcast"
     RAVDESS = "RAVDESS"
+    SAVEE = "SAVEE"
 
 
 @app.command()
@@ -222,16 +227,53 @@ def sample_corpus(
     seed: Annotated[
         int, typer.Option(help="Another one gives other voices and clips.")
     ] = 1986,
+    clips_per_speaker: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="By default all of EMODB, RAVDESS and SAVEE, and some tens of "
+            "the others.",
+        ),
+    ] = None,
 ):
     """A synthetic corpus, for trying a recipe without a licence."""
-    from ser_mtl_modules.synthesis.ravdess import write_ravdess
+    from ser_mtl_modules.synthesis import (
+        emodb,
+        iemocap,
+        mspimprov,
+        mspodcast,
+        ravdess,
+        savee,
+    )
 
-    n_written = write_ravdess(folder, seed=seed)
-    print(
-        f"{folder}: {n_written} clips written. Train on them with\n"
+    whole = {
+        SampleCorpus.EMODB: emodb.write_emodb,
+        SampleCorpus.RAVDESS: ravdess.write_ravdess,
+        SampleCorpus.SAVEE: savee.write_savee,
+    }
+    large = {
+        SampleCorpus.IEMOCAP: iemocap.write_iemocap,
+        SampleCorpus.MSP_IMPROV: mspimprov.write_mspimprov,
+        SampleCorpus.MSP_PODCAST: mspodcast.write_mspodcast,
+    }
+    settings = {"seed": seed}
+    if clips_per_speaker:
+        settings["clips_per_speaker"] = clips_per_speaker
+    n_written = (whole | large)[corpus](folder, **settings)
+    command = (
         f"cd recipes/{corpus.value} && python train.py hparams/mtl_fbank.yaml "
         f"--data_folder={folder.absolute()}"
     )
+    print(f"{folder}: {n_written} clips written.")
+    if corpus in large or clips_per_speaker:
+        print(
+            f"They are fewer than {corpus.value} has, so its cards must not "
+            "count them. Train on them with"
+        )
+        command += " --check_counts=False"
+    else:
+        print("Train on them with")
+    print(command)
 
 
 @app.command(
