@@ -123,6 +123,52 @@ def sweep(
     rich.print(as_table(report_on([runs.root])))
 
 
+class Suite(str, enum.Enum):
+    """How much a run is put through."""
+
+    standard = "standard"
+    quick = "quick"
+
+
+@app.command()
+def robustness(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
+    suite: Annotated[
+        Suite, typer.Option(help="How many conditions.")
+    ] = Suite.standard,
+    noise: Annotated[
+        Path | None,
+        typer.Option(
+            help="With a folder of audio for each kind; by default generated."
+        ),
+    ] = None,
+    rooms: Annotated[
+        Path | None,
+        typer.Option(help="With impulse responses; by default generated."),
+    ] = None,
+    cross: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another corpus, as recipes/EMODB/emodb-10fold-loso."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="As cuda.")] = "cpu",
+    ssl_hub: Annotated[
+        str | None,
+        typer.Option(help="The encoder, where training's is not any more."),
+    ] = None,
+):
+    """A run's test in noise, in rooms, through codecs, and under attack."""
+    from ser_mtl_modules.experiments.robustness import measure_robustness
+    from ser_mtl_modules.experiments.robustness_report import as_table
+
+    content = measure_robustness(
+        run, suite.value, noise, rooms, cross or (), device, ssl_hub
+    )
+    rich.print(as_table(content))
+    print(f"{run / 'robustness'}/  curves.png, results.csv, results.json")
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )

@@ -31,8 +31,8 @@ class SpeechModel(torch.nn.Module):
             self.add_module(name, modules[name])
         self.eval()
 
-    def forward(self, wavs, wav_lens):
-        """Predictions of every task, by its name.
+    def forward(self, wavs, wav_lens, wanted=None):
+        """Predictions of tasks, by their names.
 
         Arguments
         ---------
@@ -40,28 +40,50 @@ class SpeechModel(torch.nn.Module):
             Shape [B, N], at the rate of the signal's waves, not trimmed.
         wav_lens : torch.Tensor
             Relative lengths in (0, 1], shape [B].
+        wanted : list of str, optional
+            Names of tasks; all of them by default.
 
         Returns
         -------
         dict
             What each task's ``forward`` gives.
         """
-        main, others, lens = self._features(wavs, wav_lens)
+        sig = self.signal.of_waves(wavs, wav_lens)
+        return self.of_levels(*self.encoder(*sig), wanted)
+
+    def of_levels(self, levels, lens, wanted=None):
+        """Predictions of tasks, from what the encoder gives.
+
+        Arguments
+        ---------
+        levels : torch.Tensor
+            Shape [L, B, T, D].
+        lens : torch.Tensor
+            Frames of each clip, shape [B].
+        wanted : list of str, optional
+            Names of tasks; all of them by default.
+
+        Returns
+        -------
+        dict
+            As of `forward`.
+        """
+        main, others = self._features(levels, lens)
         fused = self.co_attention(main, others, lens)
         return {
             name: task(others.get(name, fused), lens)
             for name, task in self.tasks.items()
+            if wanted is None or name in wanted
         }
 
-    def _features(self, wavs, wav_lens):
-        """Those of the main task, of the others by name, and frames."""
-        levels, lens = self.encoder(*self.signal.of_waves(wavs, wav_lens))
+    def _features(self, levels, lens):
+        """Those of the main task, and of the others by name."""
         feats = {
             name: fuse(levels, lens)
             for name, fuse in self.layer_fusions.items()
         }
         main = next(iter(feats))
-        return feats.pop(main), feats, lens
+        return feats.pop(main), feats
 
     @torch.no_grad()
     def attention(self, wave):
@@ -80,7 +102,9 @@ class SpeechModel(torch.nn.Module):
             classes are told from; and the share of each other task, a number.
         """
         ones = torch.ones(1, device=wave.device)
-        main, others, lens = self._features(wave[None], ones)
+        sig = self.signal.of_waves(wave[None], ones)
+        levels, lens = self.encoder(*sig)
+        main, others = self._features(levels, lens)
         over_time, over_tasks = attention(self.co_attention, main, others, lens)
         fused = self.co_attention(main, others, lens)
         pool = next(iter(self.tasks.values())).pool
