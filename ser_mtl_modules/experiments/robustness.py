@@ -377,7 +377,8 @@ def measure_robustness(
 def _recipe_of(run):
     """The folder of the recipe that a run is of: it lies there, or is ours."""
     for folder in run.folder.parents:
-        if (folder / "protocols.yaml").is_file():
+        ours = folder.name == run.results["recipe"]
+        if ours and (folder / "protocols.yaml").is_file():
             return folder
     recipe = RECIPES / run.results["recipe"]
     if not recipe.is_dir():
