@@ -138,15 +138,11 @@ def test_another_manifest_is_refused(run, tmp_path):
         Robustness(run)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="what the tiny model withstands differs from one process to another",
-)
 @pytest.mark.parametrize("space", [OnWaves(), OnLogMels()])
 def test_attacks_on_a_trained_model(run, space):
     asked = Robustness(run)
-    most = {"waves": 0.1, "log-mels": 10.0}[space.name]
-    epsilons = [0.0, most / 30, most]
+    most = {"waves": 0.5, "log-mels": 20.0}[space.name]
+    epsilons = [0.0, most / 10, most]
     answers = {
         (c.attack.kind, c.level): [
             row
@@ -172,7 +168,7 @@ def test_attacks_on_a_trained_model(run, space):
     rising = [losses["PGD", epsilon] for epsilon in epsilons]
     assert rising == sorted(rising)
     right = [row["target"] == row["prediction"] for row in answers["PGD", most]]
-    assert sum(right) < {"waves": 0.2, "log-mels": 0.7}[space.name] * len(right)
+    assert sum(right) < 0.1 * len(right)
     assert sum(r["target"] == r["prediction"] for r in clean.values()) > 8
 
 
@@ -256,7 +252,7 @@ def test_another_corpus_over_the_classes_that_both_have(
     import emodb_prepare
 
     emodb_prepare.prepare(corpus, recipe / "results" / "manifest.csv")
-    only(monkeypatch, lambda c: c.group == "clean" or c.kind == "pink")
+    only(monkeypatch, lambda c: c.group == "clean")
     monkeypatch.setattr(robustness_report, "plot", lambda *_: None)
     content = Robustness(run).measure(
         "quick", cross=[str(recipe / "emodb-10fold-loso")]
