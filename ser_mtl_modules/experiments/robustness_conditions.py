@@ -261,7 +261,7 @@ def standard(noise, sample_rate, rooms_folder, on_logmels):
     list
         Of conditions, the clean one first.
     """
-    spaces = {OnWaves(): (0.001, 0.003, 0.01, 0.03)}
+    spaces = {OnWaves(): (0.003, 0.01, 0.03)}
     if on_logmels:
         spaces[OnLogMels()] = (0.1, 0.3, 1.0)
     changed = [
