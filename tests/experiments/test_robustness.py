@@ -142,7 +142,7 @@ def test_another_manifest_is_refused(run, tmp_path):
 def test_attacks_on_a_trained_model(run, space):
     asked = Robustness(run)
     most = {"waves": 0.5, "log-mels": 20.0}[space.name]
-    epsilons = [0.0, most / 10, most]
+    epsilons = [0.0, most / 100, most / 10, most]
     answers = {
         (c.attack.kind, c.level): [
             row
