@@ -66,18 +66,22 @@ def names(speaker, clips_per_speaker=None):
     Returns
     -------
     list of str
-        Emotions take turns, as long as there are clips of them.
+        Emotions take turns, as long as there are clips of them; each speaker
+        begins with another one, so that few clips have all of them.
 
     Example
     -------
     >>> names("08", 7)
-    ['08a01Wa', '08a01La', '08a01Aa', '08a01Fa', '08a01Na', '08a01Ta', '08a02Wa']
+    ['08a01La', '08a01Aa', '08a01Fa', '08a01Na', '08a01Ta', '08a01Wa', '08a02La']
     """
     codes, (_, counts) = list(SENTENCES), SPEAKERS[speaker]
+    first = list(SPEAKERS).index(speaker) % len(EMOTIONS)
+    turns = [*zip(EMOTIONS, counts)]
+    turns = turns[first:] + turns[:first]
     found = [
         f"{speaker}{codes[i % len(codes)]}{emotion}{'ab'[i // len(codes)]}"
         for i in range(max(counts))
-        for emotion, count in zip(EMOTIONS, counts)
+        for emotion, count in turns
         if i < count
     ]
     return found[:clips_per_speaker]

@@ -206,13 +206,13 @@ def write_mspodcast(folder, seed=1986, clips_per_speaker=24, release="2.0"):
     rows = labels(release, clips_per_speaker)
     hidden = {} if release == "1.8" else hidden_clips()
     made = sentences(key(seed, "MSP-Podcast"))
-    spelling = "concensus" if release == "1.8" else "consensus"
+    old_name, new_name = "labels_concensus.csv", "labels_consensus.csv"
+    name = old_name if release == "1.8" else new_name
     old = f"{PREVIOUS}/previous_releases_info/v1.6/label"
     files = {
-        f"Labels/labels_{spelling}.csv": consensus(release, rows),
+        f"Labels/{name}": consensus(release, rows),
         "Labels/labels_detailed.csv": ratings(release, rows),
-        f"{old}/labels_concensus.csv": HEADERS["1.8"].encode()
-        + b"\nnot read\n",
+        f"{old}/{old_name}": HEADERS["1.8"].encode() + b"\nnot read\n",
     }
     utterances = []
     for name, row in rows.items():

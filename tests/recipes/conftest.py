@@ -17,19 +17,19 @@ from ser_mtl_modules.synthesis.savee import write_savee
 from ser_mtl_modules.training import settings
 
 
-def write_few_of_ravdess(folder, clips_per_speaker, **settings):
-    """All emotions of two actors that train, and a clip of each other one."""
-    write_ravdess(folder, clips_per_speaker=1, **settings)
+def write_few_of_ravdess(folder, clips_per_speaker):
+    """All of two actors that train, and a clip of each other one."""
+    write_ravdess(folder, clips_per_speaker=1)
     write_ravdess(folder, [9, 10], clips_per_speaker=clips_per_speaker)
 
 
-# Who writes a corpus, and in how many clips of a speaker all classes are
+# Who writes a corpus, and in how many clips of each speaker all classes are
 WRITERS = {
-    "EMODB": (write_emodb, 7),
+    "EMODB": (write_emodb, 3),
     "IEMOCAP": (write_iemocap, 4),
     "MSP-IMPROV": (write_mspimprov, 4),
     "MSP-Podcast": (write_mspodcast, 8),
-    "RAVDESS": (write_few_of_ravdess, 8),
+    "RAVDESS": (write_few_of_ravdess, 15),  # and in both intensities
     "SAVEE": (write_savee, 7),
 }
 
