@@ -1,5 +1,7 @@
 """Fixtures of tests that need a recipe's model, or a run that others need too."""
 
+import re
+
 import pytest
 import train
 from hyperpyyaml import load_hyperpyyaml
@@ -60,14 +62,17 @@ def trained(sample, tiny_models):
 
     def run(corpus, yaml, *more, folder=None):
         data = sample(corpus)
-        run = data.parent / (folder or yaml)
+        output = data.parent / (folder or yaml)
         recipe = ROOT / "recipes" / corpus
+        text = (recipe / "hparams" / yaml).read_text(encoding="utf-8")
         flags = ["--max_batch_duration=60", "--num_workers=0", *more]
+        earlier = re.search(r"^earlier_yaml: hparams/(\S+)", text, re.M)
+        if earlier:
+            flags.append(f"--earlier_folder={run(corpus, earlier[1], *more)}")
         if "fbank" not in yaml:
             flags.append(f"--ssl_hub={tiny_models['wavlm-large']}")
         if "frozen" in yaml:
             # that of the largest corpus stores some of Whisper's seven levels
-            text = (recipe / "hparams" / yaml).read_text(encoding="utf-8")
             some = ", levels: [1, -1]" if "levels:" in text else ""
             features = data.parent / "features"
             flags.append(f"--signal={{folder: {features}{some}}}")
@@ -77,8 +82,10 @@ def trained(sample, tiny_models):
             patch.setattr(
                 sb.utils.logger, "get_environment_description", lambda: "none"
             )
-            train.main(arguments(data, run, *flags, yaml=yaml, recipe=recipe))
-        return run
+            train.main(
+                arguments(data, output, *flags, yaml=yaml, recipe=recipe)
+            )
+        return output
 
     return run
 
