@@ -71,7 +71,7 @@ def trained(sample, tiny_models):
             flags.append(f"--earlier_folder={run(corpus, earlier[1], *more)}")
         if "fbank" not in yaml:
             flags.append(f"--ssl_hub={tiny_models['wavlm-large']}")
-        if "frozen" in yaml:
+        if "CachedLevels" in text:
             # that of the largest corpus stores some of Whisper's seven levels
             some = ", levels: [1, -1]" if "levels:" in text else ""
             features = data.parent / "features"

@@ -35,9 +35,6 @@ def test_the_yaml_runs_to_its_files_and_its_loss(corpus, yaml, trained):
     row = ROWS[corpus, yaml]
     flags = row["test_debug_flags"].split()
     assert flags[0].startswith("--data_folder=")  # another one here
-    if yaml == "ari_stage2.yaml":
-        earlier = trained(corpus, "ari_stage1.yaml", *flags[1:])
-        flags.append(f"--earlier_folder={earlier}")
     run = trained(corpus, yaml, *flags[1:])
     checks = row["test_debug_checks"]
     for file in re.search(r"file_exists=\[(.*?)\]", checks)[1].split(","):
