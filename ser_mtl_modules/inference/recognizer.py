@@ -257,7 +257,7 @@ class EmotionRecognizer(Pretrained):
 
     def _look(self, wave, utterance):
         heard = self.hparams.views[0](wave, utterance)
-        return self.model.attention(heard.to(self.device))
+        return self.model.attention(heard)
 
     def _joined(self, looks, n_samples):
         """Attention over a recording from that over its windows.

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import torch
+import torch.nn.functional as F
 
 from ser_mtl_modules.dataio.datasets import COLUMNS
 from ser_mtl_modules.lobes.co_attention import attention
@@ -23,6 +24,10 @@ class SpeechModel(torch.nn.Module):
     modules : dict of str to torch.nn.Module
         ``encoder``, ``layer_fusions``, ``co_attention`` and ``tasks``.
     """
+
+    # Single clips are padded to a multiple of so many samples: oneDNN keeps
+    # kernels for each new shape, and memory would grow with each new length.
+    STEP = 8000
 
     def __init__(self, signal, modules):
         super().__init__()
@@ -85,6 +90,13 @@ class SpeechModel(torch.nn.Module):
         main = next(iter(feats))
         return feats.pop(main), feats
 
+    def _batch(self, wave):
+        """A clip [n_samples] as a batch of one: waves and relative length."""
+        device = next(self.parameters()).device
+        padded = F.pad(wave, (0, -len(wave) % self.STEP))
+        lens = torch.tensor([len(wave) / len(padded)])
+        return padded[None].to(device), lens.to(device)
+
     @torch.no_grad()
     def attention(self, wave):
         """Where emotion looks in a clip, and at which other tasks.
@@ -101,8 +113,7 @@ class SpeechModel(torch.nn.Module):
             taken from each other task and, as ``pooling``, in what the
             classes are told from; and the share of each other task, a number.
         """
-        ones = torch.ones(1, device=wave.device)
-        sig = self.signal.of_waves(wave[None], ones)
+        sig = self.signal.of_waves(*self._batch(wave))
         levels, lens = self.encoder(*sig)
         main, others = self._features(levels, lens)
         over_time, over_tasks = attention(self.co_attention, main, others, lens)
@@ -110,7 +121,7 @@ class SpeechModel(torch.nn.Module):
         pool = next(iter(self.tasks.values())).pool
         over_time["pooling"] = pool.attention(fused, lens)
         return (
-            {name: weights[0] for name, weights in over_time.items()},
+            {name: w[0, : lens[0]] for name, w in over_time.items()},
             {name: share.item() for name, share in over_tasks.items()},
         )
 
@@ -131,11 +142,10 @@ class SpeechModel(torch.nn.Module):
         dict
             As `forward` gives it, of a batch of one.
         """
-        device = next(self.parameters()).device
         for view in views:
-            heard = view(wave, utterance)[None].to(device)
+            heard = self._batch(view(wave, utterance))
             with torch.no_grad():
-                yield self(heard, torch.ones(1, device=device))
+                yield self(*heard)
 
     def answers(self, wave, views, utterance="", labels=None):
         """What is said of a clip, averaged over the views.

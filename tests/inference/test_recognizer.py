@@ -106,6 +106,18 @@ def test_a_long_recording_is_the_mean_of_its_windows(
     assert np.allclose(batch, found, atol=1e-5)
 
 
+def test_clips_of_any_length_come_in_a_few_shapes(recognizer, write):
+    shapes = set()
+    hook = recognizer.mods["encoder"].register_forward_pre_hook(
+        lambda _, arguments: shapes.add(arguments[0].shape)
+    )
+    for milliseconds in range(300, 320, 2):
+        recognizer.describe_file(write(milliseconds / 1000), attention=True)
+    hook.remove()
+    # the memory that oneDNN takes for each would never be given back
+    assert shapes == {(1, recognizer.model.STEP)}
+
+
 def test_attention_covers_what_is_heard(recognizer, tmp_path, monkeypatch):
     monkeypatch.setattr(recognizer.hparams, "window_s", 1.5)
     monkeypatch.setattr(recognizer.hparams, "overlap_s", 0.5)
