@@ -228,6 +228,24 @@ def main(arguments):
     sb.create_experiment_directory(folder)
     settings.save(folder / "hyperparams.yaml", text)
 
+    facts = {
+        "recipe": recipe.name,
+        "yaml": Path(hparams_file).name,
+        "card": card.name,
+        "fold": hparams["fold"],
+        "n_folds": len(card.folds),
+        "seed": hparams["seed"],
+        "overrides": settings.as_dict(overrides),
+        "checksums": {
+            "card": card.checksum,
+            "manifest": manifest.checksum,
+            "yaml": settings.checksum(hparams_file),
+        },
+        "commit": results.commit_of(recipe),
+    }
+    if "earlier_stage" in hparams:
+        hparams["earlier_stage"].load(facts)
+
     brain = MultiTaskBrain(
         modules=hparams["modules"],
         opt_class=hparams["opt_class"],
@@ -249,23 +267,6 @@ def main(arguments):
     )
     hparams["signal"].prepare(split, manifest.checksum, brain.device)
     data = loaders(brain, hparams, split)
-    facts = {
-        "recipe": recipe.name,
-        "yaml": Path(hparams_file).name,
-        "card": card.name,
-        "fold": hparams["fold"],
-        "n_folds": len(card.folds),
-        "seed": hparams["seed"],
-        "overrides": settings.as_dict(overrides),
-        "checksums": {
-            "card": card.checksum,
-            "manifest": manifest.checksum,
-            "yaml": settings.checksum(hparams_file),
-        },
-        "commit": results.commit_of(recipe),
-    }
-    if "earlier_stage" in hparams:
-        hparams["earlier_stage"].load(facts)
     brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
     brain.evaluate(data["test"])
     finish(brain, hparams, facts, split.test)

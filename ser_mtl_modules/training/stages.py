@@ -20,6 +20,9 @@ SAME = ("recipe", "card", "fold", "seed")
 class EarlierStage:
     """Takes over weights from the best epoch of a finished run.
 
+    They are those that the epoch's last step left: not their running average,
+    which only runs with an ``average_decay`` have.
+
     Arguments
     ---------
     yaml : str
