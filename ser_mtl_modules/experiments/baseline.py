@@ -22,8 +22,10 @@ import speechbrain as sb
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.folds import open_fold
 from ser_mtl_modules.errors import SerMtlError, nearest
+from ser_mtl_modules.experiments.report import refuse_another
 from ser_mtl_modules.training import results, settings
 
+PRECISION = "fp32"  # of the encoder; scikit-learn has its own
 STRENGTHS = (0.0001, 0.001, 0.01, 0.1, 1.0)  # 1 / regularisation
 CLASSIFIERS = {
     "logistic": lambda c: LogisticRegression(C=c, max_iter=1000),
@@ -202,7 +204,8 @@ class Baseline:
     Raises
     ------
     SerMtlError
-        If a name is not known, or what it needs is not installed.
+        If a name is not known, what it needs is not installed, or runs of
+        another experiment are in the folder.
     """
 
     def __init__(
@@ -219,7 +222,10 @@ class Baseline:
         self.yaml = Path(yaml_file).absolute()
         self.recipe = self.yaml.parents[1]
         _, _, text = sb.parse_arguments([str(self.yaml), *flags])
-        self.overrides = settings.as_dict(text)
+        self.overrides = {
+            **settings.as_dict(text),
+            "baseline": f"{classifier} on {features}",
+        }
         self.text = settings.override(self.yaml, text)
         self.options = settings.plain_settings(self.text, settings.FOUND)
         self.features, self.classifier = features, classifier
@@ -249,7 +255,9 @@ class Baseline:
         card = load_card(protocols, self.options["card"])
         for fold in self.folds or card.folds:
             folder = self.root / f"fold-{fold}" / "seed-0"
-            if not (folder / "results.json").exists():
+            if not refuse_another(
+                folder, self.yaml, card, self.overrides, PRECISION
+            ):
                 self._run(fold, folder, signal, feature_of)
         return self.root
 
@@ -291,10 +299,7 @@ class Baseline:
                 "fold": fold,
                 "n_folds": len(card.folds),
                 "seed": 0,  # nothing is drawn
-                "overrides": {
-                    **self.overrides,
-                    "baseline": f"{self.classifier} on {self.features}",
-                },
+                "overrides": self.overrides,
                 "strength": strength,
                 "checksums": {
                     "card": card.checksum,
@@ -304,7 +309,7 @@ class Baseline:
                 "commit": results.commit_of(self.recipe),
                 "versions": results.versions(),
                 "device": results.device_name("cpu"),
-                "precision": "fp32",
+                "precision": PRECISION,
                 "epochs": 0,
                 "best_epoch": 0,
                 "seconds": round(time.monotonic() - begin[0], 1),

@@ -27,18 +27,21 @@ from ser_mtl_modules.metrics.classification import (
     mean_recall,
 )
 from ser_mtl_modules.metrics.intervals import interval, paired_difference
+from ser_mtl_modules.training import settings
 from ser_mtl_modules.training.results import (
     LOWER_IS_BETTER,
     differences,
     flat,
     metrics_from_rows,
+    read_results,
     read_run,
     scores_of,
 )
 
 POOLED = {"UA": mean_recall, "WA": accuracy, "macro_F1": macro_f1}
 # overrides that say which run it is, not what was done in it
-BOOKKEEPING = "card data_folder download fold output_folder seed".split()
+BOOKKEEPING = "card data_folder download earlier_folder fold".split()
+BOOKKEEPING += "output_folder seed".split()
 LEGEND = (
     "Per cent on test: mean ± standard deviation over folds; pooled: of the "
     "utterances of all folds together, in brackets the 95 % bootstrap interval "
@@ -369,6 +372,55 @@ def _refuse_to_mix(runs):
 def kept_overrides(overrides):
     """Those that say what was done, not which run it was."""
     return {k: v for k, v in overrides.items() if k not in BOOKKEEPING}
+
+
+def refuse_another(folder, yaml, card, overrides, precision):
+    """Raises if a folder holds a finished run of another experiment.
+
+    Arguments
+    ---------
+    folder : Path
+        Where there may be a run; whether there is one, it returns.
+    yaml : Path
+        Of the experiment that is wanted.
+    card : Card
+        Its card.
+    overrides : dict
+        As ``results.json`` has them.
+    precision : str
+        As ``--precision``.
+
+    Returns
+    -------
+    bool
+    """
+    if not (folder / "results.json").exists():
+        return False
+    found = read_results(folder / "results.json")
+    theirs = {
+        "yaml": found["yaml"],
+        "content of its yaml": found["checksums"]["yaml"],
+        "card": found["card"],
+        "content of its card": found["checksums"]["card"],
+        "overrides": kept_overrides(found["overrides"]),
+        "precision": found["precision"],
+    }
+    ours = {
+        "yaml": yaml.name,
+        "content of its yaml": settings.checksum(yaml),
+        "card": card.name,
+        "content of its card": card.checksum,
+        "overrides": kept_overrides(overrides),
+        "precision": precision,
+    }
+    for name, wanted in ours.items():
+        if theirs[name] != wanted:
+            raise SerMtlError(
+                f"{folder} holds a finished run with another {name}: "
+                f"{theirs[name]}, and {wanted} is wanted. Give another "
+                "--output, or remove that run."
+            )
+    return True
 
 
 def _settings(run):

@@ -21,7 +21,7 @@ from rich.table import Table
 import speechbrain as sb
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.errors import SerMtlError, shortlist
-from ser_mtl_modules.experiments.report import kept_overrides
+from ser_mtl_modules.experiments.report import refuse_another
 from ser_mtl_modules.locks import locked
 from ser_mtl_modules.training import settings
 from ser_mtl_modules.training.results import flat, read_results
@@ -126,8 +126,7 @@ class Sweep:
         options = settings.plain_settings(
             settings.override(self.yaml, overrides), later=settings.FOUND
         )
-        self.overrides = settings.as_dict(overrides)
-        self.earlier = options.get("earlier_yaml")
+        self.stages = self._stages(options)
         self.card = load_card(self.recipe / "protocols.yaml", options["card"])
         self.root = Path(
             output or self.recipe / "results" / self.yaml.stem / options["card"]
@@ -150,66 +149,51 @@ class Sweep:
                 )
         return list(dict.fromkeys(folds or there))
 
+    def _stages(self, options):
+        """YAML and flags of the run, after those of a stage before it.
+
+        That stage gets those of the flags that its YAML has a key for.
+        """
+        stages = [(self.yaml, self.flags)]
+        if "earlier_yaml" in options:
+            earlier = self.recipe / options["earlier_yaml"]
+            common = settings.flags_for(earlier, self.flags)
+            stages.insert(0, (earlier, common))
+        return stages
+
+    def _folders(self, run):
+        """Those of a run's stages; that of an earlier one is in the run's."""
+        return [run.folder / "earlier", run.folder][-len(self.stages) :]
+
     def _check(self, run):
         """Refuses to count a run of another experiment as one of ours."""
-        found = run.results()
-        if found is None:
-            return
-        theirs = {
-            "yaml": found["yaml"],
-            "content of its yaml": found["checksums"]["yaml"],
-            "card": found["card"],
-            "content of its card": found["checksums"]["card"],
-            "overrides": kept_overrides(found["overrides"]),
-            "precision": found["precision"],
-        }
-        ours = {
-            "yaml": self.yaml.name,
-            "content of its yaml": settings.checksum(self.yaml),
-            "card": self.card.name,
-            "content of its card": self.card.checksum,
-            "overrides": kept_overrides(self.overrides),
-            "precision": self.precision,
-        }
-        for name, wanted in ours.items():
-            if theirs[name] != wanted:
-                raise SerMtlError(
-                    f"{run.folder} holds a finished run with another {name}: "
-                    f"{theirs[name]}, and this sweep wants {wanted}. Give "
-                    "another --output, or remove that run."
-                )
+        for (yaml, flags), folder in zip(self.stages, self._folders(run)):
+            _, _, text = sb.parse_arguments([str(yaml), *flags])
+            overrides = settings.as_dict(text)
+            refuse_another(folder, yaml, self.card, overrides, self.precision)
 
     def commands(self, run):
         """The command lines of one run, for the recipe's folder.
 
-        The last one is that of the run. One before it trains the stage that
-        the YAML names as ``earlier_yaml``, in a folder within the run's, with
-        those of the flags that this stage has, too.
+        The last one is that of the run; one before it trains an earlier stage.
         """
-        yaml, flags = str(self.yaml.relative_to(self.recipe)), self.flags
-        if self.earlier is None:
-            return [self._command(yaml, flags, run, run.folder)]
-        folder = run.folder / "earlier"
-        common = settings.flags_for(self.recipe / self.earlier, flags)
-        return [
-            self._command(self.earlier, common, run, folder),
-            self._command(
-                yaml, [*flags, f"--earlier_folder={folder}"], run, run.folder
-            ),
+        folders = self._folders(run)
+        commands = [
+            [
+                sys.executable,
+                "train.py",
+                str(yaml.relative_to(self.recipe)),
+                "--noprogressbar",
+                *flags,
+                f"--fold={run.fold}",
+                f"--seed={run.seed}",
+                f"--output_folder={folder}",
+            ]
+            for (yaml, flags), folder in zip(self.stages, folders)
         ]
-
-    @staticmethod
-    def _command(yaml, flags, run, folder):
-        return [
-            sys.executable,
-            "train.py",
-            yaml,
-            "--noprogressbar",
-            *flags,
-            f"--fold={run.fold}",
-            f"--seed={run.seed}",
-            f"--output_folder={folder}",
-        ]
+        for earlier in folders[:-1]:
+            commands[-1].append(f"--earlier_folder={earlier}")
+        return commands
 
     def execute(self, jobs=1, console=None):
         """Runs what is not finished.

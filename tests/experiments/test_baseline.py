@@ -118,6 +118,9 @@ def test_a_finished_fold_is_not_run_again(
     make(tiny_ravdess, folder).execute()
     with pytest.raises(TypeError):
         make(tiny_ravdess, folder, folds=["1", "2"]).execute()
+    other = make(tiny_ravdess, folder, classifier="rbf-svm")
+    with pytest.raises(SerMtlError, match="another overrides.*logistic on"):
+        other.execute()
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])

@@ -76,6 +76,8 @@ def test_the_second_begins_where_the_first_ended(first, command, monkeypatch):
     def stop(brain, *_):
         for name in SHARED:
             begun[name] = brain.hparams.modules[name].state_dict()
+        average = brain.average.average
+        assert torch.equal(average, brain.average._flat(brain.modules))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(SERBrain, "fit", stop)
@@ -153,17 +155,20 @@ def test_other_sizes_are_refused(first, command):
         train.main(command(2, "wider", "--feature_size=24"))
 
 
-def test_a_sweep_runs_both_stages_as_one(command):
+def sweep(command, *more, folds=("1",)):
     _, _, *flags = command(2, "swept")
     ours = ("--output_folder", "--earlier_folder")
-    flags = [f for f in flags if not f.startswith(ours)]
-    runs = Sweep(
+    return Sweep(
         RECIPE / "hparams" / "ari_stage2.yaml",
-        flags,
+        [*(f for f in flags if not f.startswith(ours)), *more],
         seeds=[1986],
-        folds=["1"],
+        folds=folds,
         output=command.root / "swept",
     )
+
+
+def test_a_sweep_runs_both_stages_as_one(command):
+    runs = sweep(command)
     earlier, later = runs.commands(runs.runs[0])
     assert earlier[2:4] == ["hparams/ari_stage1.yaml", "--noprogressbar"]
     runs.execute()
@@ -172,6 +177,17 @@ def test_a_sweep_runs_both_stages_as_one(command):
     inner = run.folder / "earlier" / "results.json"
     assert json.loads(inner.read_text())["yaml"] == "ari_stage1.yaml"
     assert f"--earlier_folder={run.folder / 'earlier'}" in later
+    assert sweep(command).runs[0].score() is not None  # it is one of ours
+    with pytest.raises(SerMtlError, match="earlier holds .* another overrides"):
+        sweep(command, "--weight_decay=0.5")
+    # in another place it would be the same experiment
+    kept = shutil.copytree(run.folder, command.root / "moved" / "fold-1")
+    results = json.loads((kept / "results.json").read_text())
+    results["fold"] = 2
+    results["overrides"]["earlier_folder"] = "/elsewhere"
+    (kept / "results.json").write_text(json.dumps(results))
+    shutil.copytree(run.folder, command.root / "moved" / "fold-2")
+    assert len(find_runs(command.root / "moved")) == 2
 
 
 def test_training_on_all_takes_what_the_card_drops_from_train_alone(
