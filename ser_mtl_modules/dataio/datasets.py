@@ -10,8 +10,8 @@ What the model reads of a clip is up to a *signal*, an object of the YAML:
     which computes, before training, what is not computed on the way,
 ``read(utterance, view, wav, start, stop)``
     which gives a tensor with time first,
-``of_waves(wavs, wav_lens)``
-    which gives what a batch would hold of clips from elsewhere,
+``encoder_of_waves(encoder)``
+    which gives what makes levels of clips from elsewhere,
 ``wave(utterance, row)``
     which gives the clip as it is heard, [n_samples], for pictures,
 ``duration(utterance, row)``
@@ -91,9 +91,9 @@ class Waves:
         """The clip of a manifest's row, shape [n_samples]."""
         return self._wave(row["wav"], row["start"], row["stop"])
 
-    def of_waves(self, wavs, wav_lens):
-        """The waves [B, N] and relative lengths [B] themselves."""
-        return wavs, wav_lens
+    def encoder_of_waves(self, encoder):
+        """The model's own encoder, which hears waves."""
+        return encoder
 
     def duration(self, utterance, row):
         """Seconds after trimming; before it for what is not in memory."""

@@ -14,7 +14,7 @@ from ser_mtl_modules.augment.views import AsIs
 from ser_mtl_modules.dataio.lazy_encoder import LazyEncoder, describe, digest
 from ser_mtl_modules.dataio.level_file import LevelFile, disk_errors
 from ser_mtl_modules.errors import SerMtlError
-from ser_mtl_modules.lobes.level_encoder import average_frames
+from ser_mtl_modules.lobes.level_encoder import LevelEncoder, average_frames
 from ser_mtl_modules.locks import locked
 from speechbrain.utils.distributed import run_on_main
 
@@ -232,43 +232,33 @@ class CachedLevels:
             ):
                 where = (row[key] for key in ("wav", "start", "stop"))
                 wave = self.waves.read(utterance, view, *where)
-                with torch.no_grad():
-                    levels = self._encode(wave.to(device))
-                file.append(utterance, levels.cpu().numpy())
+                file.append(utterance, self._encode(wave, device))
 
-    def _encode(self, wave):
-        """Levels of a wave [N], shape [T, L, D] in float32."""
+    @torch.no_grad()
+    def _encode(self, wave, device):
+        """Levels of a wave [N]: an array [T, L, D] in float32."""
         levels, lens = self.encoder.load().frozen(
-            wave[None], torch.ones(1, device=wave.device)
+            wave[None].to(device), torch.ones(1, device=device)
         )
         levels = levels[self.levels].float()
         levels, lens = average_frames(levels, lens, self.average)
-        return levels[:, 0, : lens[0]].transpose(0, 1)
+        return levels[:, 0, : lens[0]].transpose(0, 1).cpu().numpy()
 
-    def of_waves(self, wavs, wav_lens):
-        """Levels of clips that are not stored, as a batch would hold them.
+    def encoder_of_waves(self, encoder):
+        """The encoder behind the levels, for clips that are not stored.
 
         Arguments
         ---------
-        wavs : torch.Tensor
-            Shape [B, N].
-        wav_lens : torch.Tensor
-            Relative lengths in (0, 1], shape [B].
+        encoder : CachedEncoder
+            The model's own, which trains the upper layers of this one, if any
+            are trained.
 
         Returns
         -------
-        tuple of torch.Tensor
-            Shape [B, T, L, D] and relative lengths [B]. As precise as what is
-            stored, in float32: gradients, where waves ask for them, are too
-            small for half precision.
+        LevelEncoder
         """
-        self.encoder.load().to(wavs.device)
-        n_samples = (wav_lens * wavs.shape[1]).round().long().tolist()
-        clips = [self._encode(wave[:n]) for wave, n in zip(wavs, n_samples)]
-        sig = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
-        rounded = sig.half().float()
-        lens = torch.tensor([len(clip) for clip in clips], device=sig.device)
-        return sig + (rounded - sig).detach(), lens / sig.shape[1]
+        levels = None if self.is_trained else self.levels
+        return LevelEncoder(self.encoder.load(), levels, self.average)
 
     # ---- in training
 

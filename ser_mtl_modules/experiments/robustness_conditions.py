@@ -129,9 +129,8 @@ class OnLogMels:
     def __call__(self, model, wavs, wav_lens):
         """What is attacked, its unit, its mask, and how it is answered."""
         main = next(iter(model.tasks))
-        sig = model.signal.of_waves(wavs, wav_lens)
         with torch.no_grad():
-            logmels, lens = model.encoder.logmels(*sig)
+            logmels, lens = model.encoder.logmels(wavs, wav_lens)
         mask = frame_mask(lens, logmels.shape[1])[:, :, None, None]
 
         def answer(x):

@@ -18,6 +18,7 @@ from ser_mtl_modules.inference.recognizer import EmotionRecognizer
 from ser_mtl_modules.inference.safe_yaml import ENDING, SOURCE
 from ser_mtl_modules.inference.trained_run import TrainedRun
 from ser_mtl_modules.inference.weights import save_weights
+from ser_mtl_modules.lobes.level_encoder import LevelEncoder
 from ser_mtl_modules.lobes.pretrained_model import read_feature_settings
 from ser_mtl_modules.training.results import PROBABILITY
 from speechbrain.dataio.encoder import CategoricalEncoder
@@ -99,12 +100,11 @@ def _write(trained, folder):
     tree = inference_tree(trained)
     text = HEADER.format(**trained.results) + _dump(tree) + ENDING
     (folder / safe_folder.YAML).write_text(text, encoding="utf-8")
-    encoder = _whole_encoder(trained)
     if SOURCE in text:
         (folder / "encoder").mkdir()
-        _write_settings(folder, encoder)
+        _write_settings(folder, _whole_encoder(trained))
     built = load_hyperpyyaml(text, {"folder": str(folder)})["modules"]
-    state = _state(trained, encoder)
+    state = trained.model.state_dict()
     # what is left out is of losses
     kept = {name: state[name] for name in built.state_dict()}
     save_weights(folder / safe_folder.WEIGHTS, kept)
@@ -197,22 +197,8 @@ def _window(trained):
 
 def _whole_encoder(trained):
     """The encoder itself, also where training read its levels from disk."""
-    if hasattr(trained.signal, "encoder"):
-        return trained.signal.encoder.load()
-    return trained.hparams["modules"]["encoder"]
-
-
-def _state(trained, encoder):
-    """All weights, by their names in the export."""
-    inside = "encoder.encoder" if hasattr(trained.signal, "encoder") else None
-    parts = {inside or "encoder": encoder}
-    for name in ("layer_fusions", "co_attention", "tasks"):
-        parts[name] = trained.hparams["modules"][name]
-    return {
-        f"{part}.{name}": tensor
-        for part, module in parts.items()
-        for name, tensor in module.state_dict().items()
-    }
+    encoder = trained.model.encoder
+    return encoder.encoder if isinstance(encoder, LevelEncoder) else encoder
 
 
 def _write_settings(folder, encoder):

@@ -63,7 +63,7 @@ class EmotionRecognizer(Pretrained):
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        self.model = SpeechModel(self.hparams.signal, self.mods)
+        self.model = SpeechModel(self.mods)
         self.tasks = list(self.mods["tasks"])
 
     @classmethod

@@ -19,19 +19,17 @@ class SpeechModel(torch.nn.Module):
 
     Arguments
     ---------
-    signal : Waves or CachedLevels
-        What training read.
     modules : dict of str to torch.nn.Module
-        ``encoder``, ``layer_fusions``, ``co_attention`` and ``tasks``.
+        ``encoder``, which hears waves, ``layer_fusions``, ``co_attention`` and
+        ``tasks``.
     """
 
     # Single clips are padded to a multiple of so many samples: oneDNN keeps
     # kernels for each new shape, and memory would grow with each new length.
     STEP = 8000
 
-    def __init__(self, signal, modules):
+    def __init__(self, modules):
         super().__init__()
-        self.signal = signal
         for name in ("encoder", "layer_fusions", "co_attention", "tasks"):
             self.add_module(name, modules[name])
         self.eval()
@@ -42,7 +40,7 @@ class SpeechModel(torch.nn.Module):
         Arguments
         ---------
         wavs : torch.Tensor
-            Shape [B, N], at the rate of the signal's waves, not trimmed.
+            Shape [B, N], at the rate of training's.
         wav_lens : torch.Tensor
             Relative lengths in (0, 1], shape [B].
         wanted : list of str, optional
@@ -53,8 +51,7 @@ class SpeechModel(torch.nn.Module):
         dict
             What each task's ``forward`` gives.
         """
-        sig = self.signal.of_waves(wavs, wav_lens)
-        return self.of_levels(*self.encoder(*sig), wanted)
+        return self.of_levels(*self.encoder(wavs, wav_lens), wanted)
 
     def of_levels(self, levels, lens, wanted=None):
         """Predictions of tasks, from what the encoder gives.
@@ -113,8 +110,7 @@ class SpeechModel(torch.nn.Module):
             taken from each other task and, as ``pooling``, in what the
             classes are told from; and the share of each other task, a number.
         """
-        sig = self.signal.of_waves(*self._batch(wave))
-        levels, lens = self.encoder(*sig)
+        levels, lens = self.encoder(*self._batch(wave))
         main, others = self._features(levels, lens)
         over_time, over_tasks = attention(self.co_attention, main, others, lens)
         fused = self.co_attention(main, others, lens)

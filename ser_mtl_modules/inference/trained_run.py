@@ -50,7 +50,9 @@ class TrainedRun:
         self.classes = self.hparams["classes"]
         self.signal = self.hparams["signal"]
         self.sample_rate = self.hparams["sample_rate"]
-        self.model = SpeechModel(self.signal, self.hparams["modules"])
+        modules = self.hparams["modules"]
+        encoder = self.signal.encoder_of_waves(modules["encoder"])
+        self.model = SpeechModel({**modules, "encoder": encoder})
         self.model.to(self.device).requires_grad_(False)
 
     def _text(self, ssl_hub):

@@ -44,7 +44,10 @@ class LevelEncoder(torch.nn.Module):
         if self.levels is not None:
             levels = levels[self.levels]
         levels, lens = average_frames(levels, lens, self.average)
-        levels = levels.half().float()  # as precise as what is stored
+        # as precise as what is stored; gradients, where waves ask for them,
+        # would be too small for half precision
+        rounded = levels.half().float()
+        levels = levels + (rounded - levels).detach()
         if self.levels is None and self.average == 1:
             levels = self.encoder.upper(levels, lens)
         return levels, lens
