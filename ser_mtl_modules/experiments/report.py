@@ -624,12 +624,16 @@ def details(content):
     for part, title in (("by_class", "recall, "), ("by_gender", "UA, ")):
         for name in dict.fromkeys(name for row in rows for name in row[part]):
             columns[title + name] = [
-                f"{100 * row[part][name]:.1f}" if name in row[part] else ""
-                for row in rows
+                percent_of(row[part], name) for row in rows
             ]
     for title, choose in (("lowest", min), ("highest", max)):
         columns[f"UA, {title} speaker"] = [_speaker(r, choose) for r in rows]
     return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def percent_of(scores, name):
+    """A score as a cell; an empty one where it is not known."""
+    return f"{100 * scores[name]:.1f}" if name in scores else ""
 
 
 def _speaker(row, choose):
@@ -637,7 +641,7 @@ def _speaker(row, choose):
     if not by_speaker:
         return ""
     who = choose(by_speaker, key=by_speaker.get)
-    return f"{100 * by_speaker[who]:.1f} ({who})"
+    return f"{percent_of(by_speaker, who)} ({who})"
 
 
 def _folds(row):
@@ -653,9 +657,9 @@ def _seeds(row):
 
 
 def _mean(row, name, spread=True):
-    if name not in row["mean"]:
+    cell = percent_of(row["mean"], name)
+    if not cell:
         return ""
-    cell = f"{100 * row['mean'][name]:.1f}"
     if spread and name in row["spread"]:
         cell += f" ± {100 * row['spread'][name]:.1f}"
     n_runs = len(row["folds"]) * len(row["seeds"])
@@ -665,10 +669,8 @@ def _mean(row, name, spread=True):
 
 
 def _pooled_cell(row, metric):
-    if metric not in row["pooled"]:
-        return ""
-    cell = f"{100 * row['pooled'][metric]:.1f}"
-    if metric == "UA" and "interval" in row:
+    cell = percent_of(row["pooled"], metric)
+    if cell and metric == "UA" and "interval" in row:
         low, high = row["interval"]
         cell += f" [{100 * low:.1f}, {100 * high:.1f}]"
     return cell

@@ -4,7 +4,13 @@ import base64
 import html
 import io
 
-from ser_mtl_modules.experiments.report import DETAILS, LEGEND, details, scores
+from ser_mtl_modules.experiments.report import (
+    DETAILS,
+    LEGEND,
+    details,
+    percent_of,
+    scores,
+)
 from ser_mtl_modules.training.figures import plot_confusion
 
 STYLE = """
@@ -32,12 +38,12 @@ def as_html(content):
     -------
     str
     """
-    speakers = {
-        "method": [row["method"] for row in content["rows"]],
-        **_by_speaker(content["rows"]),
-    }
+    rows = content["rows"]
+    speakers = {"method": [row["method"] for row in rows]}
+    for who in sorted({who for row in rows for who in row["by_speaker"]}):
+        speakers[who] = [percent_of(row["by_speaker"], who) for row in rows]
     notes = "".join(f"<li>{html.escape(n)}</li>" for n in content["notes"])
-    pictures = "".join(_picture(row) for row in content["rows"])
+    pictures = "".join(_picture(row) for row in rows)
     title = html.escape(content["card"])
     return (
         f'<!DOCTYPE html><html lang="en"><meta charset="utf-8">'
@@ -48,19 +54,6 @@ def as_html(content):
         f"{_table(details(content))}{pictures}"
         f"<h2>UA by speaker</h2>{_table(speakers)}</html>\n"
     )
-
-
-def _by_speaker(rows):
-    everyone = sorted({who for row in rows for who in row["by_speaker"]})
-    return {
-        who: [
-            f"{100 * row['by_speaker'][who]:.1f}"
-            if who in row["by_speaker"]
-            else ""
-            for row in rows
-        ]
-        for who in everyone
-    }
 
 
 def _table(columns):
