@@ -2,16 +2,18 @@
 """Recipe for multi-task and multi-loss speech emotion recognition.
 
 An encoder serves the emotion task and auxiliary ones (gender, speaker,
-transcript) where there are any; each task weighs the encoder's levels for
-itself, and emotion sees the others through co-attention. A task may be learned
-by several losses, of clips that may be mixed. This file is the same for all
+transcript, augmentation, reconstruction) where there are any; each task weighs
+the encoder's levels for itself, and emotion sees the others through
+co-attention. A task may be learned by several losses, of clips that may be
+mixed, or have unlabelled speech beside them. This file is the same for all
 corpora; what a method is made of stands in its YAML.
 
 To run it, in a corpus's folder:
 > python train.py hparams/mtl_fbank.yaml --data_folder=/path/to/RAVDESS
 
-Papers: https://arxiv.org/abs/2508.17878 (multi-task, co-attention, SWFC) and
-https://arxiv.org/abs/2512.04551 (multi-loss, energy-adaptive mixup).
+Papers: https://arxiv.org/abs/2508.17878 (multi-task, co-attention, SWFC),
+https://arxiv.org/abs/2512.04551 (multi-loss, energy-adaptive mixup) and
+https://arxiv.org/abs/2207.05298 (augmentation types, reconstruction).
 
 Authors
  * The ser-mtl authors 2026
@@ -38,6 +40,7 @@ from ser_mtl_modules.dataio.cards import load_card  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
 from ser_mtl_modules.dataio.download import download_corpus  # noqa: E402
 from ser_mtl_modules.dataio.manifest import read_manifest  # noqa: E402
+from ser_mtl_modules.dataio.unlabelled import UnlabelledSpeech  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
 from ser_mtl_modules.losses.soft_targets import (  # noqa: E402
@@ -60,7 +63,8 @@ class MultiTaskBrain(SERBrain):
         batch = batch.to(self.device)
         wavs, wav_lens = batch.sig
         if stage == sb.Stage.TRAIN:
-            wavs = self.hparams.augment(wavs, wav_lens)
+            wavs, wav_lens, labels = self.hparams.augment(wavs, wav_lens)
+            vars(batch).update(labels)  # for tasks that learn what was done
             wavs, wav_lens, self.shares = self.hparams.mixup(wavs, wav_lens)
         main, others, lens = self.features(wavs, wav_lens)
         fused = self.modules.co_attention(main, others, lens)
@@ -159,8 +163,14 @@ def loaders(brain, hparams, split):
             labels=[row["emotion"] for row in rows.values()],
             n_views=len(views),
         )
-        made[name] = brain.loader(data, sampler, hparams["num_workers"])
-    return made
+        made[name] = data, sampler
+    # what most methods do without
+    unlabelled = hparams.get("unlabelled", UnlabelledSpeech())
+    made["train"] = unlabelled.beside(*made["train"])
+    return {
+        name: brain.loader(*read, hparams["num_workers"])
+        for name, read in made.items()
+    }
 
 
 def draw_attention(path, brain, signal, rows):

@@ -1,0 +1,88 @@
+import pytest
+import torch
+
+from ser_mtl_modules.augment import noises
+from ser_mtl_modules.augment.noises import add_noise, gain, shaped_noise
+from ser_mtl_modules.errors import SerMtlError
+
+N = 2**16  # long, so that spectra can be told
+
+
+def noise_of(name, wavs):
+    torch.manual_seed(0)
+    return shaped_noise(wavs, name)
+
+
+def octaves(wave):
+    """Energy of a wave in octaves from 125 Hz to 8 kHz, in dB."""
+    power = torch.fft.rfft(wave).abs().square()
+    hz = torch.linspace(0, 8000, len(power))
+    edges = [125 * 2**i for i in range(7)]
+    bands = [power[(hz >= a) & (hz < b)].sum() for a, b in zip(edges, edges[1:])]
+    return 10 * torch.stack(bands).log10()
+
+
+@pytest.mark.parametrize("name, slope", [("brown", -3), ("blue", 6)])
+def test_energy_of_an_octave_follows_the_colour(name, slope):
+    # density by -6 or 3 dB an octave, and each octave is twice as wide
+    steps = octaves(noise_of(name, torch.randn(1, N))[0]).diff()
+    torch.testing.assert_close(
+        steps, torch.full((5,), float(slope)), atol=0.7, rtol=0
+    )
+
+
+def test_speech_shaped_noise_has_the_clips_spectrum_and_not_its_course():
+    tone = torch.sin(torch.arange(N) * 2 * torch.pi * 1000 / 16000)
+    clip = tone * (torch.arange(N) < N // 4)  # in the first quarter alone
+    noise = noise_of("speech-shaped", clip[None])[0]
+    power = torch.fft.rfft(noise).abs().square()
+    hz = torch.linspace(0, 8000, len(power))
+    assert power[(hz - 1000).abs() < 20].sum() > 0.95 * power.sum()
+    quarters = noise.view(4, -1).square().sum(dim=1)
+    assert quarters.max() < 20 * quarters.min()
+
+
+def test_there_is_no_constant_part():
+    for name in ("brown", "blue"):
+        noise = noise_of(name, torch.randn(1, 4096))[0]
+        assert noise.mean().abs() < 1e-3 * noise.std()
+
+
+def slowly_added(wav, noise, snr_db):
+    """One clip and its noise, without padding, sample by sample."""
+    energy = sum(x**2 for x in wav.tolist())
+    wanted = energy / 10 ** (snr_db / 10)
+    factor = (wanted / sum(x**2 for x in noise.tolist())) ** 0.5
+    noisy = [a + factor * b for a, b in zip(wav.tolist(), noise.tolist())]
+    level = (energy / sum(x**2 for x in noisy)) ** 0.5
+    return torch.tensor([x * level for x in noisy])
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 0.0, 12.5, 40.0])
+def test_the_ratio_is_exact_and_padding_counts_for_nothing(snr_db):
+    torch.manual_seed(0)
+    lens = [900, 300, 1]
+    wavs, noise = 0.1 * torch.randn(3, 900), 7 * torch.randn(3, 900)
+    for i, n in enumerate(lens):
+        wavs[i, n:], noise[i, n:] = 0, 0
+    found = add_noise(wavs, noise, torch.full((3,), snr_db))
+    for i, n in enumerate(lens):
+        expected = slowly_added(wavs[i, :n], noise[i, :n], snr_db)
+        torch.testing.assert_close(found[i, :n], expected, atol=1e-6, rtol=1e-5)
+        assert not found[i, n:].any()
+
+
+def test_silence_gets_no_noise_and_silent_noise_no_gain():
+    silence, noise = torch.zeros(1, 9), torch.ones(1, 9)
+    assert not add_noise(silence, noise, torch.zeros(1)).any()
+    assert torch.equal(add_noise(noise, silence, torch.zeros(1)), noise)
+    assert gain(silence, noise) == 0
+
+
+def test_an_unknown_noise_is_refused_with_the_nearest():
+    with pytest.raises(SerMtlError, match="no 'blau'.*Did you mean 'blue'"):
+        noises.check_noises(["brown", "blau"])
+
+
+def test_training_noises_are_all_that_training_can_add():
+    assert set(noises.TRAINING_NOISES) == {"white", *noises.SPECTRA}
