@@ -19,10 +19,8 @@ Authors
  * The ser-mtl authors 2026
 """
 
-import importlib
 import json
 import logging
-import platform
 import sys
 from pathlib import Path
 
@@ -36,17 +34,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ser_mtl_modules.atomic import atomic_write  # noqa: E402
 from ser_mtl_modules.dataio.batching import DurationBatchSampler  # noqa: E402
-from ser_mtl_modules.dataio.cards import load_card  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
-from ser_mtl_modules.dataio.download import download_corpus  # noqa: E402
-from ser_mtl_modules.dataio.manifest import read_manifest  # noqa: E402
+from ser_mtl_modules.dataio.folds import open_fold  # noqa: E402
 from ser_mtl_modules.dataio.unlabelled import UnlabelledSpeech  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
-from ser_mtl_modules.losses.soft_targets import (  # noqa: E402
-    main_class,
-    mix_targets,
-)
+from ser_mtl_modules.losses.soft_targets import main_class  # noqa: E402
 from ser_mtl_modules.metrics.classification import confusion  # noqa: E402
 from ser_mtl_modules.training import figures, results, settings  # noqa: E402
 from ser_mtl_modules.training.attention import plot_attention  # noqa: E402
@@ -102,11 +95,9 @@ class MultiTaskBrain(SERBrain):
         targets = {name: task.target(batch) for name, task in tasks.items()}
         main = next(iter(tasks))
         if stage == sb.Stage.TRAIN:
-            n_classes = len(self.hparams.classes)
-            targets[main] = mix_targets(targets[main], self.shares, n_classes)
-        labels = main_class(targets[main])
+            targets[main] = tasks[main].mix(targets[main], self.shares)
         losses = {
-            name: loss(predictions[main].embeddings, labels)
+            name: loss(predictions[main].embeddings, main_class(targets[main]))
             for name, loss in self.modules.embedding_losses.items()
             if self.wants(name)
         }
@@ -127,25 +118,6 @@ class MultiTaskBrain(SERBrain):
                     **results.headline(record["metrics"]),
                 },
             )
-
-
-def prepare(options, recipe):
-    """Manifest, card and fold: what the experiment is about."""
-    manifest = recipe / options["manifest"]
-    preparation = importlib.import_module(options["preparation"])
-    if options["download"]:
-        sb.utils.distributed.run_on_main(
-            download_corpus, args=[preparation, options["data_folder"]]
-        )
-    sb.utils.distributed.run_on_main(
-        preparation.prepare,
-        args=[options["data_folder"], manifest],
-        kwargs={"skip_bad_audio": options["skip_bad_audio"]},
-    )
-    card = load_card(recipe / "protocols.yaml", options["card"])
-    manifest = read_manifest(manifest, options["data_folder"])
-    split = card.split(manifest, options["fold"], options["check_counts"])
-    return manifest, card, split
 
 
 def loaders(brain, hparams, split):
@@ -194,28 +166,25 @@ def finish(brain, hparams, facts, test_clips):
     if trials is not None:
         ids = [row["ID"] for row in test_rows]
         results.write_trials(folder / "speaker_trials.csv", ids, trials)
-    pairs = [(row["target"], row["prediction"]) for row in test_rows]
-    figures.plot_confusion(
-        folder / "confusion.png",
-        confusion(*zip(*pairs), classes),
-        classes,
-        f"{facts['card']}, fold {facts['fold']}",
-    )
+    if "emotion" in brain.modules.tasks:
+        pairs = [(row["target"], row["prediction"]) for row in test_rows]
+        figures.plot_confusion(
+            folder / "confusion.png",
+            confusion(*zip(*pairs), classes),
+            classes,
+            f"{facts['card']}, fold {facts['fold']}",
+        )
+        draw_attention(
+            folder / "attention.png", brain, hparams["signal"], test_clips
+        )
     with atomic_write(folder / "history.json") as file:
         json.dump(brain.history, file, indent=1)
     figures.plot_curves(folder / "curves.png", brain.history, brain.best_epoch)
-    draw_attention(
-        folder / "attention.png", brain, hparams["signal"], test_clips
-    )
     results.write_results(
         folder / "results.json",
         {
             **facts,
-            "versions": {
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "speechbrain": sb.__version__,
-            },
+            "versions": results.versions(),
             "device": results.device_name(brain.device),
             "precision": brain.precision,
             "threads": torch.get_num_threads(),
@@ -223,7 +192,7 @@ def finish(brain, hparams, facts, test_clips):
             "best_epoch": brain.best_epoch,
             "seconds": round(brain.seconds, 1),
             "cpu_seconds": round(brain.cpu_seconds, 1),
-            "peak_memory_mb": round(brain.peak_memory_mb),
+            "peak_memory_mb": results.peak_memory_mb(brain.device),
             "loss_weights": {
                 term: brain.weight(term) for term in hparams["loss_weights"]
             },
@@ -240,7 +209,6 @@ def main(arguments):
     hparams_file, run_opts, overrides = sb.parse_arguments(arguments)
     sb.utils.distributed.ddp_init_group(run_opts)
     recipe = Path(hparams_file).absolute().parents[1]
-    sys.path.insert(0, str(recipe))
 
     text = settings.override(hparams_file, overrides)
     options = settings.plain_settings(text, later=settings.FOUND)
@@ -249,7 +217,18 @@ def main(arguments):
         logger.info(f"{folder} holds a finished run.")
         results.print_results(folder)
         return
-    manifest, card, split = prepare(options, recipe)
+    manifest, card, split = open_fold(
+        recipe,
+        preparation=options["preparation"],
+        data_folder=options["data_folder"],
+        manifest=options["manifest"],
+        card=options["card"],
+        fold=options["fold"],
+        download=options["download"],
+        skip_bad_audio=options["skip_bad_audio"],
+        check_counts=options["check_counts"],
+        unlabelled="train_on_all" in options and options["train_on_all"],
+    )
     keys = [key for key in settings.FOUND if key in options]
     found = {key: getattr(split, key) for key in keys}
     text = settings.override(
@@ -267,7 +246,7 @@ def main(arguments):
         checkpointer=hparams["checkpointer"],
         loss_weights=hparams["loss_weights"],
         classes=hparams["classes"],
-        metric=card.metric,
+        metric=hparams.get("metric", card.metric),
         seed=hparams["seed"],
         n_epochs=hparams["number_of_epochs"],
         learning_rates=hparams["learning_rates"],
@@ -280,8 +259,6 @@ def main(arguments):
     )
     hparams["signal"].prepare(split, manifest.checksum, brain.device)
     data = loaders(brain, hparams, split)
-    brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
-    brain.evaluate(data["test"])
     facts = {
         "recipe": recipe.name,
         "yaml": Path(hparams_file).name,
@@ -297,6 +274,10 @@ def main(arguments):
         },
         "commit": results.commit_of(recipe),
     }
+    if "earlier_stage" in hparams:
+        hparams["earlier_stage"].load(facts)
+    brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
+    brain.evaluate(data["test"])
     finish(brain, hparams, facts, split.test)
     results.print_results(folder)
 

@@ -25,7 +25,9 @@ class Format(str, enum.Enum):
 
     table = "table"
     markdown = "markdown"
+    csv = "csv"
     json = "json"
+    html = "html"
 
 
 @app.command()
@@ -46,20 +48,46 @@ def report(
 ):
     """Scores over folds and seeds, computed again from the predictions."""
     # imported by the command that needs it: torch takes seconds to load
-    from ser_mtl_modules.experiments.report import (
-        as_json,
-        as_markdown,
-        as_table,
-        report_on,
-    )
+    from ser_mtl_modules.experiments import report as reports
+    from ser_mtl_modules.experiments.report_page import as_html
 
-    content = report_on(folders, against)
+    content = reports.report_on(folders, against)
     if format is Format.table:
-        rich.print(as_table(content))
-    elif format is Format.markdown:
-        print(as_markdown(content))
-    else:
-        print(as_json(content))
+        rich.print(reports.as_table(content))
+        return
+    written = {
+        Format.markdown: reports.as_markdown,
+        Format.csv: reports.as_csv,
+        Format.json: reports.as_json,
+        Format.html: as_html,
+    }
+    print(written[format](content))
+
+
+@app.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="Of a sweep.")],
+    archive: Annotated[
+        Path, typer.Argument(help="Gets the runs; a report reads it.")
+    ],
+):
+    """What the runs of a sweep answered, in one small file."""
+    from ser_mtl_modules.experiments import publish as publishing
+
+    publishing.publish(folder, archive)
+
+
+@app.command()
+def readme(
+    files: Annotated[
+        list[Path], typer.Argument(help="With <!-- report ... --> in them.")
+    ],
+):
+    """Makes the tables of READMEs again, of the runs that they name."""
+    from ser_mtl_modules.experiments.publish import refresh
+
+    for file in files:
+        print(f"{file}: {'written' if refresh(file) else 'as it was'}")
 
 
 @app.command(
@@ -95,10 +123,99 @@ def sweep(
     rich.print(as_table(report_on([runs.root])))
 
 
+class Suite(str, enum.Enum):
+    """How much a run is put through."""
+
+    standard = "standard"
+    quick = "quick"
+
+
+@app.command()
+def robustness(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
+    suite: Annotated[
+        Suite, typer.Option(help="How many conditions.")
+    ] = Suite.standard,
+    noise: Annotated[
+        Path | None,
+        typer.Option(
+            help="With a folder of audio for each kind; by default generated."
+        ),
+    ] = None,
+    rooms: Annotated[
+        Path | None,
+        typer.Option(help="With impulse responses; by default generated."),
+    ] = None,
+    cross: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Another corpus, as recipes/EMODB/emodb-10fold-loso."
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="As cuda.")] = "cpu",
+    ssl_hub: Annotated[
+        str | None,
+        typer.Option(help="The encoder, where training's is not any more."),
+    ] = None,
+):
+    """A run's test in noise, in rooms, through codecs, and under attack."""
+    from ser_mtl_modules.experiments.robustness import measure_robustness
+    from ser_mtl_modules.experiments.robustness_report import as_table
+
+    content = measure_robustness(
+        run, suite.value, noise, rooms, cross or (), device, ssl_hub
+    )
+    rich.print(as_table(content))
+    print(f"{run / 'robustness'}/  curves.png, results.csv, results.json")
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def baseline(
+    context: typer.Context,
+    yaml: Annotated[Path, typer.Argument(help="In a recipe's hparams.")],
+    features: Annotated[
+        str,
+        typer.Option(
+            help="levels (means of a frozen encoder's), egemaps or compare."
+        ),
+    ] = "levels",
+    classifier: Annotated[
+        str, typer.Option(help="logistic, linear-svm or rbf-svm.")
+    ] = "logistic",
+    folds: Annotated[
+        str | None, typer.Option(help="As 1,3; by default all of the card.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Gets the runs; by default below the recipe."),
+    ] = None,
+):
+    """A simple classifier on a card; other options are as for train.py."""
+    from ser_mtl_modules.experiments.baseline import Baseline
+    from ser_mtl_modules.experiments.report import as_table, report_on
+
+    runs = Baseline(
+        yaml,
+        context.args,
+        features,
+        classifier,
+        folds=folds and folds.split(","),
+        output=output,
+    )
+    rich.print(as_table(report_on([runs.execute()])))
+
+
 class SampleCorpus(str, enum.Enum):
     """Corpora that can be synthesised."""
 
+    EMODB = "EMODB"
+    IEMOCAP = "IEMOCAP"
+    MSP_IMPROV = "MSP-IMPROV"
+    MSP_PODCAST = "MSP-Podcast"
     RAVDESS = "RAVDESS"
+    SAVEE = "SAVEE"
 
 
 @app.command()
@@ -110,16 +227,53 @@ def sample_corpus(
     seed: Annotated[
         int, typer.Option(help="Another one gives other voices and clips.")
     ] = 1986,
+    clips_per_speaker: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="By default all of EMODB, RAVDESS and SAVEE, and some tens of "
+            "the others.",
+        ),
+    ] = None,
 ):
     """A synthetic corpus, for trying a recipe without a licence."""
-    from ser_mtl_modules.synthesis.ravdess import write_ravdess
+    from ser_mtl_modules.synthesis import (
+        emodb,
+        iemocap,
+        mspimprov,
+        mspodcast,
+        ravdess,
+        savee,
+    )
 
-    n_written = write_ravdess(folder, seed=seed)
-    print(
-        f"{folder}: {n_written} clips written. Train on them with\n"
+    whole = {
+        SampleCorpus.EMODB: emodb.write_emodb,
+        SampleCorpus.RAVDESS: ravdess.write_ravdess,
+        SampleCorpus.SAVEE: savee.write_savee,
+    }
+    large = {
+        SampleCorpus.IEMOCAP: iemocap.write_iemocap,
+        SampleCorpus.MSP_IMPROV: mspimprov.write_mspimprov,
+        SampleCorpus.MSP_PODCAST: mspodcast.write_mspodcast,
+    }
+    settings = {"seed": seed}
+    if clips_per_speaker:
+        settings["clips_per_speaker"] = clips_per_speaker
+    n_written = (whole | large)[corpus](folder, **settings)
+    command = (
         f"cd recipes/{corpus.value} && python train.py hparams/mtl_fbank.yaml "
         f"--data_folder={folder.absolute()}"
     )
+    print(f"{folder}: {n_written} clips written.")
+    if corpus in large or clips_per_speaker:
+        print(
+            f"They are fewer than {corpus.value} has, so its cards must not "
+            "count them. Train on them with"
+        )
+        command += " --check_counts=False"
+    else:
+        print("Train on them with")
+    print(command)
 
 
 @app.command(
@@ -135,6 +289,69 @@ def demo(
     from ser_mtl_modules.experiments.demo import run_demo
 
     run_demo(folder, context.args)
+
+
+@app.command()
+def export(
+    run: Annotated[
+        Path, typer.Argument(help="The output folder of a finished run.")
+    ],
+    folder: Annotated[Path, typer.Argument(help="New; gets the export.")],
+    ssl_hub: Annotated[
+        str | None,
+        typer.Option(
+            "--ssl_hub", help="The pre-trained encoder, if it was moved."
+        ),
+    ] = None,
+):
+    """A run as a folder that needs nothing else, to be used or shared."""
+    from ser_mtl_modules.inference.export import export_run
+
+    export_run(run, folder, ssl_hub)
+    print(
+        f"{folder}: written, and compared with the run. Use it by\n"
+        f"python -m ser_mtl_modules predict {folder} FILES"
+    )
+
+
+class PredictFormat(str, enum.Enum):
+    """How predictions are written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        Path, typer.Argument(help="A finished run's folder, or an export.")
+    ],
+    recordings: Annotated[
+        list[Path], typer.Argument(help="Files, and folders with such below.")
+    ],
+    tasks: Annotated[
+        str, typer.Option(help="As emotion,gender,asr.")
+    ] = "emotion",
+    format: Annotated[
+        PredictFormat,
+        typer.Option(help="json is a line for each recording."),
+    ] = PredictFormat.table,
+    device: Annotated[str, typer.Option(help="As cpu or cuda:0.")] = "cpu",
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run whatever an export's YAML names."),
+    ] = False,
+):
+    """What a model hears in recordings; exits with 1 if one can't be read."""
+    from ser_mtl_modules.inference.predict import opened, predict_files
+
+    with opened(model, device, trust) as recognizer:
+        n_bad = predict_files(
+            recognizer, recordings, tasks.split(","), format.value
+        )
+    if n_bad:
+        raise typer.Exit(1)
 
 
 def main():

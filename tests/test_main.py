@@ -22,7 +22,7 @@ def small(monkeypatch):
     """Two clips of each actor instead of sixty."""
 
     def write(folder, **settings):
-        return original(folder, clips_per_actor=2, actors=[1, 2], **settings)
+        return original(folder, clips_per_speaker=2, actors=[1, 2], **settings)
 
     original = ravdess.write_ravdess
     monkeypatch.setattr(ravdess, "write_ravdess", write)
@@ -38,6 +38,22 @@ def test_sample_corpus_is_written_once_and_says_how_to_go_on(small, tmp_path):
     assert [c.parent.name for c in clips] == ["Actor_01"] * 2 + ["Actor_02"] * 2
     assert all(soundfile.info(c).duration > 0.5 for c in clips)
     assert "0 clips" in call("sample-corpus", "RAVDESS", tmp_path / "R").output
+
+
+def test_other_corpora_are_written_and_said_to_be_smaller(tmp_path):
+    few = ["--clips-per-speaker", 1]
+    emodb = call("sample-corpus", "EMODB", tmp_path / "E", *few)
+    assert "10 clips written" in emodb.output
+    improv = call("sample-corpus", "MSP-IMPROV", tmp_path / "I", *few)
+    assert "16 clips written" in improv.output
+    for output in (emodb.output, improv.output):
+        assert "--check_counts=False" in output
+    assert "cd recipes/MSP-IMPROV &&" in improv.output
+
+
+def test_a_whole_corpus_is_counted(small, tmp_path):
+    output = call("sample-corpus", "RAVDESS", tmp_path / "R").output
+    assert "check_counts" not in output and "fewer" not in output
 
 
 def test_a_seed_gives_other_clips(small, tmp_path):

@@ -55,6 +55,7 @@ SMALL = {  # by method, or YAML; other encoders are as small as --ssl_hub
     ],
     "mtl_aug.yaml": ["--emotion={hidden_size: 16}", SMALL_FBANK],
     "mll": ["--embedding_size=8"],
+    "ari": ["--integration={bottleneck: 4}"],
 }
 
 

@@ -91,7 +91,9 @@ def gain(wavs, other):
     >>> gain(torch.tensor([[0.0, 1.0]]), torch.tensor([[3.0, 4.0]]))
     tensor([[5.]])
     """
-    energy, wanted = (x.square().sum(dim=1, keepdim=True) for x in (wavs, other))
+    energy, wanted = (
+        x.square().sum(dim=1, keepdim=True) for x in (wavs, other)
+    )
     return torch.where(energy > 0, wanted / energy, 0.0).sqrt()
 
 

@@ -8,6 +8,7 @@ says all that the result depends on, and is part of a file's name.
 
 import torch
 
+from ser_mtl_modules.augment.corruptions import at_snr
 from ser_mtl_modules.randomness import generator
 from speechbrain.augment.time_domain import Resample
 
@@ -83,5 +84,4 @@ class Noise:
         """Adds noise to a wave [N]; silence stays silent."""
         rng = generator(self.seed, "noise", self.snr_db, utterance)
         noise = torch.randn(len(wave), generator=rng)
-        level = wave.norm() * 10 ** (-self.snr_db / 20)
-        return wave + noise * level / noise.norm().clamp(min=1e-10)
+        return at_snr(wave, noise, self.snr_db)

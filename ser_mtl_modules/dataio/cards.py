@@ -72,6 +72,11 @@ class Split:
         """The known genders in train, sorted."""
         return self._known("gender")
 
+    @property
+    def styles(self):
+        """The known styles of speaking in train, sorted."""
+        return self._known("style")
+
     def _known(self, column):
         return sorted({row[column] for row in self.train.values()} - {""})
 
@@ -119,7 +124,7 @@ class Card:
         self.checksum = _checksum(content)
         self._content = content
 
-    def split(self, manifest, fold, check_counts=True):
+    def split(self, manifest, fold, check_counts=True, unlabelled=False):
         """The sets of a fold, checked.
 
         Arguments
@@ -131,6 +136,10 @@ class Card:
         check_counts : bool
             False for a sample of a corpus: other counts than expected are
             logged then. Nothing else is forgiven.
+        unlabelled : bool
+            True trains on clips with a label that the card drops, too, for
+            tasks that do not need it; ``row["emotion"]`` is empty there. They
+            are of those speakers, sessions, ... that the fold trains on.
 
         Returns
         -------
@@ -145,8 +154,14 @@ class Card:
             )
         self._check_manifest(where, manifest)
         rows = self._labelled(manifest)
-        sets = self._sets(where, rows, self._content["folds"][fold])
+        asked = self._content["folds"][fold]
+        sets = self._sets(where, rows, asked)
         self._check_counts(where, manifest, rows, sets, fold, check_counts)
+        if unlabelled:
+            others = self._sets(where, self._dropped(manifest), asked)
+            sets["train"] = dict(
+                sorted((sets["train"] | others["train"]).items())
+            )
         if self._content["speaker_independent"]:
             every_set = dict.fromkeys(SETS, "speaker")
             fold_checks.check_disjoint(where, sets, every_set)
@@ -210,6 +225,16 @@ class Card:
                 f"{', '.join(self.classes)}, or dropped."
             )
         return rows
+
+    def _dropped(self, manifest):
+        """Rows that the card leaves out for their label, without one."""
+        labels = self._content["labels"]
+        return {
+            id_: {**row, "emotion": "", "raw_emotion": row[labels["field"]]}
+            for id_, row in manifest.rows.items()
+            if row[labels["field"]] in labels["drop"]
+            and _matches(row, self._content["filter"])
+        }
 
     def _sets(self, where, rows, fold):
         """Name of a set -> its rows. "rest" is what nobody else asks for."""

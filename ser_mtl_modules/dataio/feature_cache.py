@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from tqdm import tqdm
 
 from ser_mtl_modules.atomic import atomic_write
@@ -15,6 +14,7 @@ from ser_mtl_modules.augment.views import AsIs
 from ser_mtl_modules.dataio.lazy_encoder import LazyEncoder, describe, digest
 from ser_mtl_modules.dataio.level_file import LevelFile, disk_errors
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.lobes.level_encoder import average_frames
 from ser_mtl_modules.locks import locked
 from speechbrain.utils.distributed import run_on_main
 
@@ -241,8 +241,9 @@ class CachedLevels:
         levels, lens = self.encoder.load().frozen(
             wave[None], torch.ones(1, device=wave.device)
         )
-        levels = levels[self.levels, 0, : lens[0]].float()  # [L, T, D]
-        return average_frames(levels, self.average).transpose(0, 1)
+        levels = levels[self.levels].float()
+        levels, lens = average_frames(levels, lens, self.average)
+        return levels[:, 0, : lens[0]].transpose(0, 1)
 
     def of_waves(self, wavs, wav_lens):
         """Levels of clips that are not stored, as a batch would hold them.
@@ -300,34 +301,6 @@ class CachedLevels:
         files = [self._files[AsIs().name], *self._files.values()]
         stored = next(f.clips for f in files if utterance in f.clips)
         return stored[utterance][1] / self.frame_rate
-
-
-def average_frames(levels, n):
-    """Means of n neighbouring frames, the last one of what remains.
-
-    Arguments
-    ---------
-    levels : torch.Tensor
-        Shape [L, T, D].
-    n : int
-        Frames that become one.
-
-    Returns
-    -------
-    torch.Tensor
-        Shape [L, T / n rounded up, D].
-
-    Example
-    -------
-    >>> levels = torch.tensor([1.0, 3.0, 5.0, 9.0, 4.0])[None, :, None]
-    >>> average_frames(levels, 2).flatten().tolist()
-    [2.0, 7.0, 4.0]
-    """
-    if n == 1:
-        return levels
-    # ceil_mode divides the last sum by the frames that are there
-    means = F.avg_pool1d(levels.transpose(1, 2), n, ceil_mode=True)
-    return means.transpose(1, 2)
 
 
 def _chosen(levels, n_levels):

@@ -63,7 +63,7 @@ class UnlabelledSpeech:
                 "wav": str(path),
                 "start": start,
                 "stop": stop,
-                **{column: "" for column in COLUMNS},
+                **dict.fromkeys(COLUMNS, ""),
             }
             for path, duration in files
             for i, (start, stop) in enumerate(_pieces(duration, self.seconds))

@@ -24,13 +24,9 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ser_mtl_modules.randomness import generator, seed_everything
-from ser_mtl_modules.synthesis.emotions import CUES, EMOTIONS
-from ser_mtl_modules.synthesis.ravdess import (
-    ACTORS,
-    SAMPLE_RATE,
-    clips_of,
-    speak,
-)
+from ser_mtl_modules.synthesis.corpus import SAMPLE_RATE, speak
+from ser_mtl_modules.synthesis.emotions import CUES
+from ser_mtl_modules.synthesis.ravdess import ACTORS, EMOTIONS, clips_of
 from speechbrain.lobes.features import Fbank
 
 TRAIN_ACTORS = range(9, 25)
@@ -204,9 +200,9 @@ def spoken(seed, without=None):
         Waves, class indices [N], and actors [N].
     """
     clips = [clip for actor in ACTORS for clip in clips_of(actor)]
-    labels = [list(EMOTIONS).index(clip.emotion) for clip in clips]
+    labels = [EMOTIONS.index(clip.emotion) for clip in clips]
     return (
-        [speak(clip, seed, without=without) for clip in clips],
+        [speak(clip.utterance(seed), seed, without) for clip in clips],
         torch.tensor(labels),
         torch.tensor([clip.actor for clip in clips]),
     )

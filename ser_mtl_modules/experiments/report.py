@@ -7,7 +7,11 @@ are not put side by side: another card, another manifest, a fold that some
 seeds lack.
 """
 
+import csv
+import io
 import json
+import tempfile
+import zipfile
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -38,8 +42,10 @@ BOOKKEEPING = "card data_folder download fold output_folder seed".split()
 LEGEND = (
     "Per cent on test: mean ± standard deviation over folds; pooled: of the "
     "utterances of all folds together, in brackets the 95 % bootstrap interval "
-    "over speakers. ↓: lower is better."
+    "over speakers. UA: mean of the recalls of the classes that occur in the "
+    "reference. ↓: lower is better."
 )
+DETAILS = "Of the utterances of all folds and seeds together:"
 
 
 def report_on(folders, against=None):
@@ -57,8 +63,10 @@ def report_on(folders, against=None):
     -------
     dict
         ``card``; ``rows``, as `row_of` gives them, in the order of the
-        folders, with ``against`` in each where that was asked for; ``notes``,
-        sentences on what the reader should know.
+        folders, with ``against`` in each where that was asked for;
+        ``against``, the name of that method; ``differences``, where results
+        are not what was answered; ``notes``, sentences on what the reader
+        should know, differences among them.
 
     Raises
     ------
@@ -82,16 +90,19 @@ def report_on(folders, against=None):
         if shown.count(row["method"]) > 1:
             row["method"] = row["folder"]
     checked = {run.folder: run for run in everything}
-    notes = [note for run in checked.values() for note in differences(run)]
+    found = [note for run in checked.values() for note in differences(run)]
+    notes, other = [*found], None
     if baseline:
+        other = names.get(str(against)) or _method(baseline[0])
         notes.append(
             "Differences are in pooled UA, paired by utterance, with the 95 % "
-            "interval over speakers, to "
-            f"{names.get(str(against)) or _method(baseline[0])} ({against})."
+            f"interval over speakers, to {other} ({against})."
         )
     return {
         "card": everything[0].results["card"],
         "rows": rows,
+        "against": other,
+        "differences": found,
         "notes": notes,
     }
 
@@ -110,7 +121,7 @@ def find_runs(folder):
     Arguments
     ---------
     folder : str or path-like
-        Where to look.
+        Where to look; or a file of published runs (``publish.py``).
 
     Returns
     -------
@@ -123,13 +134,7 @@ def find_runs(folder):
         If there is none, a fold is there twice, seeds have different folds,
         or the runs differ in more than fold and seed.
     """
-    files = sorted(Path(folder).rglob("results.json"))
-    if not files:
-        raise SerMtlError(
-            f"{folder}: there is no results.json here or below, so there is "
-            "no finished run to report. Give the output folder of a recipe."
-        )
-    runs = [read_run(file.parent) for file in files]
+    runs = _read_runs(folder)
     _refuse_to_mix(runs)
     by_seed = {}
     for run in runs:
@@ -160,6 +165,26 @@ def find_runs(folder):
     )
 
 
+def _read_runs(folder):
+    if zipfile.is_zipfile(folder):
+        with tempfile.TemporaryDirectory() as extracted:
+            with zipfile.ZipFile(folder) as file:
+                file.extractall(extracted)
+            runs = _read_runs(extracted)
+            for run in runs:
+                run.folder = Path(folder) / run.folder.relative_to(extracted)
+        return runs
+    files = sorted(Path(folder).rglob("results.json"))
+    # an earlier stage is a part of the run in whose folder it lies
+    files = [f for f in files if not (f.parents[1] / f.name).exists()]
+    if not files:
+        raise SerMtlError(
+            f"{folder}: there is no results.json here or below, so there is "
+            "no finished run to report. Give the output folder of a recipe."
+        )
+    return [read_run(file.parent) for file in files]
+
+
 def row_of(runs):
     """What a row of the table says; all scores are fractions.
 
@@ -183,6 +208,10 @@ def row_of(runs):
         Where folds lack classes, as with one test speaker, this is the UA to
         read: the mean over folds then has recalls of other classes in each
         interval : of the pooled UA, over speakers; absent with one speaker
+        classes, confusion : of the utterances of all folds and seeds together,
+        counts by target (rows) and prediction
+        by_class, by_gender, by_speaker : of the same, the recall of each class
+        and the UA on each gender and speaker, where the corpus knows them
         minutes : of a run, mean; of the processor's time where there was no
         GPU, as other work on the machine doesn't change it much
     """
@@ -207,11 +236,37 @@ def row_of(runs):
         "n_runs": {name: len(s) for name, s in scores.items()},
         "pooled": _pooled(runs),
         "interval": around and list(around),
+        **_details(runs, counts),
         "minutes": mean(map(_minutes, runs)),
     }
     for name in ("spread", "spread_over_seeds"):
         row[name] = {n: s for n, s in row[name].items() if s is not None}
     return {k: v for k, v in row.items() if v is not None}
+
+
+def _details(runs, counts):
+    """Scores of parts of the test set, all folds and seeds together."""
+    matrix = sum(counts.values())
+    support = matrix.sum(axis=1)
+    known = {row["ID"]: row for run in runs for row in run.rows}
+    details = {
+        "classes": runs[0].classes,
+        "confusion": matrix.tolist(),
+        "by_class": {
+            name: float(matrix[i, i] / support[i])
+            for i, name in enumerate(runs[0].classes)
+            if support[i]
+        },
+    }
+    for column in ("gender", "speaker"):
+        parts = {}
+        for utterance, matrix in counts.items():
+            if who := known[utterance][column]:
+                parts[who] = parts.get(who, 0) + matrix
+        details[f"by_{column}"] = {
+            who: float(mean_recall(part)) for who, part in sorted(parts.items())
+        }
+    return details
 
 
 def _minutes(run):
@@ -367,8 +422,45 @@ def as_json(content):
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
+def as_csv(content):
+    """A report as CSV, a line for each method and metric, in fractions.
+
+    Arguments
+    ---------
+    content : dict
+        Of `report_on`.
+
+    Returns
+    -------
+    str
+        Columns method, metric, mean, sd_over_folds, sd_over_seeds, pooled,
+        low and high (of the interval); empty where there is none.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        "method metric mean sd_over_folds sd_over_seeds pooled low high".split()
+    )
+    for row in content["rows"]:
+        for name, value in row["mean"].items():
+            metric = name.removeprefix("emotion/")
+            around = row.get("interval", []) if metric == "UA" else []
+            writer.writerow(
+                [
+                    row["method"],
+                    name,
+                    value,
+                    row["spread"].get(name, ""),
+                    row["spread_over_seeds"].get(name, ""),
+                    row["pooled"].get(metric, ""),
+                    *(around or ("", "")),
+                ]
+            )
+    return text.getvalue()
+
+
 def as_markdown(content):
-    """A report as a Markdown table, in per cent, for a README.
+    """A report as Markdown tables, in per cent.
 
     Arguments
     ---------
@@ -379,15 +471,26 @@ def as_markdown(content):
     -------
     str
     """
-    columns = _columns(content)
+    notes = [f"- {note}" for note in content["notes"]]
+    below = f"Card `{content['card']}`. {LEGEND}"
+    parts = [as_markdown_table(content), below]
+    parts += ["\n".join(notes)] if notes else []
+    parts += [DETAILS, _markdown(details(content))]
+    return "\n\n".join(parts)
+
+
+def as_markdown_table(content):
+    """The first of the tables of `as_markdown`, for a README."""
+    return _markdown(scores(content))
+
+
+def _markdown(columns):
     lines = [
         "| " + " | ".join(columns) + " |",
         "|:--" + "|--:" * (len(columns) - 1) + "|",
     ]
     lines += ["| " + " | ".join(c) + " |" for c in zip(*columns.values())]
-    notes = [f"- {note}" for note in content["notes"]]
-    below = f"Card `{content['card']}`. {LEGEND}"
-    return "\n".join([*lines, "", below, *([""] + notes if notes else [])])
+    return "\n".join(lines)
 
 
 def as_table(content):
@@ -411,17 +514,32 @@ def as_table(content):
         title_justify="left",
         caption_justify="left",
     )
-    names, *lines = _columns(content).items()
+    names, *lines = scores(content).items()
     table.add_column(names[0])
     for method in names[1]:
         table.add_column(Text(method), justify="right", overflow="fold")
     for name, cells in lines:
         table.add_row(name, *map(Text, cells))
+    table.add_section()
+    _, *lines = details(content).items()
+    for name, cells in lines:
+        table.add_row(Text(name), *map(Text, cells))
     return table
 
 
-def _columns(content):
-    """Cells by name of the column; one that is empty in every row is out."""
+def scores(content):
+    """Cells by name of the column; one that is empty in every row is out.
+
+    Arguments
+    ---------
+    content : dict
+        Of `report_on`.
+
+    Returns
+    -------
+    dict of str to list of str
+        The first column is ``method``.
+    """
     rows = content["rows"]
     columns = {
         "method": [row["method"] for row in rows],
@@ -442,8 +560,32 @@ def _columns(content):
         columns[title + arrow] = [_mean(r, name, spread=False) for r in rows]
         columns[f"{title}, pooled"] = [_pooled_cell(r, name) for r in rows]
     columns["minutes a fold"] = [f"{row['minutes']:.1f}" for row in rows]
-    columns["UA, difference"] = [_difference(row) for row in rows]
+    title = f"pooled UA, difference to {content['against']}"
+    columns[title] = [_difference(row) for row in rows]
     return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def details(content):
+    """As `scores`, of parts of the test set: classes, genders, speakers."""
+    rows = content["rows"]
+    columns = {"method": [row["method"] for row in rows]}
+    for part, title in (("by_class", "recall, "), ("by_gender", "UA, ")):
+        for name in dict.fromkeys(name for row in rows for name in row[part]):
+            columns[title + name] = [
+                f"{100 * row[part][name]:.1f}" if name in row[part] else ""
+                for row in rows
+            ]
+    for title, choose in (("lowest", min), ("highest", max)):
+        columns[f"UA, {title} speaker"] = [_speaker(r, choose) for r in rows]
+    return {name: cells for name, cells in columns.items() if any(cells)}
+
+
+def _speaker(row, choose):
+    by_speaker = row["by_speaker"]
+    if not by_speaker:
+        return ""
+    who = choose(by_speaker, key=by_speaker.get)
+    return f"{100 * by_speaker[who]:.1f} ({who})"
 
 
 def _folds(row):

@@ -2,7 +2,8 @@
 
 A sweep holds no state: what is finished is what has a ``results.json``. The
 same command goes on after a kill, and runs that were cut off go on from their
-last checkpoint.
+last checkpoint. Where a YAML names an earlier stage, a run is both, one after
+the other.
 """
 
 import contextlib
@@ -23,10 +24,10 @@ from ser_mtl_modules.errors import SerMtlError, shortlist
 from ser_mtl_modules.experiments.report import kept_overrides
 from ser_mtl_modules.locks import locked
 from ser_mtl_modules.training import settings
-from ser_mtl_modules.training.results import read_results
+from ser_mtl_modules.training.results import flat, read_results
 
 OUTPUT = "train.out"  # in a run's folder: what it said on the terminal
-OWN_FLAGS = ("fold", "seed", "output_folder")
+OWN_FLAGS = ("fold", "seed", "output_folder", "earlier_folder")
 
 
 def numbers(text, flag):
@@ -69,9 +70,12 @@ class Run:
         return read_results(path) if path.exists() else None
 
     def score(self):
-        """UA on test of a finished run, in per cent; None of another."""
+        """UA on test of a finished run, in per cent; None of another.
+
+        Of a stage without emotion, the first score that there is.
+        """
         results = self.results()
-        return results and results["metrics"]["test"]["emotion"]["UA"]
+        return results and next(flat(results["metrics"]["test"]))[1]
 
 
 class Sweep:
@@ -123,6 +127,7 @@ class Sweep:
             settings.override(self.yaml, overrides), later=settings.FOUND
         )
         self.overrides = settings.as_dict(overrides)
+        self.earlier = options.get("earlier_yaml")
         self.card = load_card(self.recipe / "protocols.yaml", options["card"])
         self.root = Path(
             output or self.recipe / "results" / self.yaml.stem / options["card"]
@@ -174,17 +179,36 @@ class Sweep:
                     "another --output, or remove that run."
                 )
 
-    def command(self, run):
-        """The command line of one run, for the recipe's folder."""
+    def commands(self, run):
+        """The command lines of one run, for the recipe's folder.
+
+        The last one is that of the run. One before it trains the stage that
+        the YAML names as ``earlier_yaml``, in a folder within the run's, with
+        those of the flags that this stage has, too.
+        """
+        yaml, flags = str(self.yaml.relative_to(self.recipe)), self.flags
+        if self.earlier is None:
+            return [self._command(yaml, flags, run, run.folder)]
+        folder = run.folder / "earlier"
+        common = settings.flags_for(self.recipe / self.earlier, flags)
+        return [
+            self._command(self.earlier, common, run, folder),
+            self._command(
+                yaml, [*flags, f"--earlier_folder={folder}"], run, run.folder
+            ),
+        ]
+
+    @staticmethod
+    def _command(yaml, flags, run, folder):
         return [
             sys.executable,
             "train.py",
-            str(self.yaml.relative_to(self.recipe)),
+            yaml,
             "--noprogressbar",
-            *self.flags,
+            *flags,
             f"--fold={run.fold}",
             f"--seed={run.seed}",
-            f"--output_folder={run.folder}",
+            f"--output_folder={folder}",
         ]
 
     def execute(self, jobs=1, console=None):
@@ -241,21 +265,25 @@ class Sweep:
             )
 
     def _train(self, run, jobs, lock):
-        """The exit code of a run's process."""
+        """The exit code of a run's process, or of the stage before it."""
         n_threads = max(1, (os.cpu_count() or 1) // jobs)
         environment = {"OMP_NUM_THREADS": str(n_threads), **os.environ}
         run.folder.mkdir(parents=True, exist_ok=True)
         with open(run.folder / OUTPUT, "w", encoding="utf-8") as output:
-            return subprocess.run(
-                self.command(run),
-                cwd=self.recipe,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # a run that outlives its sweep keeps the lock
-                pass_fds=[lock.fileno()],
-            ).returncode
+            for command in self.commands(run):
+                code = subprocess.run(
+                    command,
+                    cwd=self.recipe,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    # a run that outlives its sweep keeps the lock
+                    pass_fds=[lock.fileno()],
+                ).returncode
+                if code:
+                    break
+            return code
 
     def table(self, states):
         """UA by fold and seed, or what a run is doing."""

@@ -1,69 +1,17 @@
 """A finished run, to ask it about clips that it was not tested on."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from hyperpyyaml import load_hyperpyyaml
 
-from ser_mtl_modules.dataio.datasets import COLUMNS
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.inference.speech_model import SpeechModel
 from ser_mtl_modules.randomness import untouched
 from ser_mtl_modules.training import settings
 from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.brain import best
-from ser_mtl_modules.training.results import average_views, read_results
-
-
-class SpeechModel(torch.nn.Module):
-    """What a run has trained, from waves to the prediction of every task.
-
-    The forward pass is that of ``recipes/train.py``, in evaluation, with the
-    encoder itself where training read levels from disk. Gradients reach the
-    waves where they ask for one.
-
-    Arguments
-    ---------
-    signal : Waves or CachedLevels
-        What training read.
-    modules : dict of str to torch.nn.Module
-        ``encoder``, ``layer_fusions``, ``co_attention`` and ``tasks``.
-    """
-
-    def __init__(self, signal, modules):
-        super().__init__()
-        self.signal = signal
-        for name in ("encoder", "layer_fusions", "co_attention", "tasks"):
-            self.add_module(name, modules[name])
-        self.eval()
-
-    def forward(self, wavs, wav_lens):
-        """Predictions of every task, by its name.
-
-        Arguments
-        ---------
-        wavs : torch.Tensor
-            Shape [B, N], at the rate of the signal's waves, not trimmed.
-        wav_lens : torch.Tensor
-            Relative lengths in (0, 1], shape [B].
-
-        Returns
-        -------
-        dict
-            What each task's ``forward`` gives.
-        """
-        levels, lens = self.encoder(*self.signal.of_waves(wavs, wav_lens))
-        feats = {
-            name: fuse(levels, lens)
-            for name, fuse in self.layer_fusions.items()
-        }
-        main = next(iter(feats))
-        others = {name: f for name, f in feats.items() if name != main}
-        fused = self.co_attention(feats[main], others, lens)
-        return {
-            name: task(others.get(name, fused), lens)
-            for name, task in self.tasks.items()
-        }
+from ser_mtl_modules.training.results import read_results
 
 
 class TrainedRun:
@@ -96,7 +44,8 @@ class TrainedRun:
         self.results = read_results(self.folder / "results.json")
         self.device = torch.device(device)
         with untouched():  # a YAML seeds the global generators
-            self.hparams = load_hyperpyyaml(self._text(ssl_hub))
+            self.text = self._text(ssl_hub)
+            self.hparams = load_hyperpyyaml(self.text)
             self._recover(self.hparams["checkpointer"])
         self.classes = self.hparams["classes"]
         self.signal = self.hparams["signal"]
@@ -143,16 +92,5 @@ class TrainedRun:
         dict
             A row of ``predictions.csv``, and the speaker's ``embedding``.
         """
-        known = {c: [str((labels or {}).get(c) or "")] for c in COLUMNS}
-        batch = SimpleNamespace(id=[utterance], **known)
-        rows = []
-        for view in self.signal.views["test"]:
-            heard = view(wave, utterance)[None].to(self.device)
-            with torch.no_grad():
-                said = self.model(heard, torch.ones(1, device=self.device))
-            row = {"ID": utterance, "speaker": batch.speaker[0]}
-            row["gender"] = batch.gender[0]
-            for name, task in self.model.tasks.items():
-                row.update(task.describe(said[name], batch)[0])
-            rows.append(row)
-        return average_views(rows)[0]
+        views = self.signal.views["test"]
+        return self.model.answers(wave, views, utterance, labels)

@@ -11,12 +11,12 @@ from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.masking import frame_mask, zero_padding
 
 
-def load_transformer(source):
+def load_transformer(source, pretrained=True):
     """The model of a folder or a name on the hub, cut into its parts.
 
     Arguments
     ---------
-    source : str or Path
+    source, pretrained
         As for `PretrainedEncoder`.
 
     Returns
@@ -37,7 +37,7 @@ def load_transformer(source):
         "whisper": WhisperTransformer,
     }
     model, settings = load_model(
-        source, {name: kind.parts for name, kind in kinds.items()}
+        source, {name: kind.parts for name, kind in kinds.items()}, pretrained
     )
     return kinds[model.config.model_type](model, settings)
 
@@ -81,6 +81,9 @@ class PretrainedEncoder(torch.nn.Module):
         enters a layer, such as `AugmentedResidualIntegration`. It is trained,
         and acts on the layers that are, or with ``freeze: all`` on all that
         have levels below.
+    pretrained : bool
+        False reads config.json alone: the transformer's weights are on torch's
+        meta device, until ``load_state_dict(weights, assign=True)``.
 
     Example
     -------
@@ -112,9 +115,10 @@ class PretrainedEncoder(torch.nn.Module):
         pad_to_30s=False,
         level_norm=False,
         integration=None,
+        pretrained=True,
     ):
         super().__init__()
-        self.model = load_transformer(source)
+        self.model = load_transformer(source, pretrained)
         self.source = str(source)
         self.n_levels = len(self.model.layers) + 1
         self.output_size = self.model.size

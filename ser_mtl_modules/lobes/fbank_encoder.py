@@ -59,6 +59,12 @@ class MaskedBatchNorm(torch.nn.Module):
         return self.norm(valid.flatten(0, -2)).view_as(valid)
 
 
+def _no_graph_unless_wanted(tensor):
+    """Nothing is trained up to here; an attack wants a gradient all the same."""
+    wanted = torch.is_grad_enabled() and tensor.requires_grad
+    return torch.set_grad_enabled(wanted)
+
+
 class ConvBlock(torch.nn.Module):
     """3x3 convolution over time and frequency, batch norm, ReLU.
 
@@ -232,6 +238,25 @@ class FbankEncoder(torch.nn.Module):
         self.output_size = size
         self.frame_rate = 25.0  # Hz
 
+    def logmels(self, wavs, wav_lens):
+        """Log-mels of each window.
+
+        Arguments
+        ---------
+        wavs : torch.Tensor
+            Shape [B, N].
+        wav_lens : torch.Tensor
+            Relative lengths in (0, 1], shape [B].
+
+        Returns
+        -------
+        tuple of torch.Tensor
+            Log-mels [B, T, W, M] in dB, and frames of each clip [B].
+        """
+        with _no_graph_unless_wanted(wavs):
+            logmels, lens = self.fbanks(wavs, wav_lens)  # [B, W, T, M]
+        return logmels.transpose(1, 2), lens
+
     def features(self, wavs, wav_lens):
         """Three channels of log-mels for each window.
 
@@ -248,10 +273,26 @@ class FbankEncoder(torch.nn.Module):
             Features [B, T, M, C], zero where there is padding, and frames of
             each clip [B].
         """
-        # nothing is trained up to here: no graph, unless the waves want one
-        wanted = torch.is_grad_enabled() and wavs.requires_grad
-        with torch.set_grad_enabled(wanted):
-            logmels, lens = self.fbanks(wavs, wav_lens)  # [B, W, T, M]
+        logmels, lens = self.logmels(wavs, wav_lens)
+        return self.channels(logmels, lens), lens
+
+    def channels(self, logmels, lens):
+        """Those that `features` makes of log-mels.
+
+        Arguments
+        ---------
+        logmels : torch.Tensor
+            Shape [B, T, W, M], in dB.
+        lens : torch.Tensor
+            Frames of each clip, shape [B].
+
+        Returns
+        -------
+        torch.Tensor
+            Shape [B, T, M, C], zero where there is padding.
+        """
+        with _no_graph_unless_wanted(logmels):
+            logmels = logmels.transpose(1, 2)
             mask = frame_mask(lens, logmels.shape[2])[:, None, :, None]
             if self.training and self.warp is not None:
                 # all windows hear the same voice
@@ -273,8 +314,7 @@ class FbankEncoder(torch.nn.Module):
                     ones = drop(ones)
                 keep = keep * ones.unsqueeze(1)
             feats = feats * keep.unsqueeze(-1)  # [B, W, T, M, 3]
-            feats = feats.permute(0, 2, 3, 1, 4).flatten(3)
-        return feats, lens
+            return feats.permute(0, 2, 3, 1, 4).flatten(3)
 
     def forward(self, wavs, wav_lens):
         """Encodes a batch of waves.
@@ -293,7 +333,13 @@ class FbankEncoder(torch.nn.Module):
             each clip [B].
         """
         with torch.autocast(wavs.device.type, enabled=False):
-            feats, lens = self.features(wavs, wav_lens)
+            logmels, lens = self.logmels(wavs, wav_lens)
+        return self.of_logmels(logmels, lens)
+
+    def of_logmels(self, logmels, lens):
+        """Levels of what `logmels` gives, as `forward` gives them."""
+        with torch.autocast(logmels.device.type, enabled=False):
+            feats = self.channels(logmels, lens)
         if self.training:
             # oneDNN makes kernels for each new shape, which takes a good part
             # of a step; so there are a few shapes only

@@ -107,7 +107,7 @@ def read_feature_settings(source):
     return settings
 
 
-def load_model(source, parts):
+def load_model(source, parts, pretrained=True):
     """A model with all of its weights, in single precision.
 
     Arguments
@@ -118,6 +118,8 @@ def load_model(source, parts):
         For each ``model_type`` that is welcome, beginnings of the names of
         weights that have to be there. What else is missing (Whisper's decoder,
         say) doesn't matter.
+    pretrained : bool
+        False reads no weights: they are on torch's meta device.
 
     Returns
     -------
@@ -130,6 +132,11 @@ def load_model(source, parts):
         # Whisper's decoder would be built, filled and thrown away; the other
         # models have none and don't look
         config.decoder_layers = 0
+        settings = read_feature_settings(source)
+        if not pretrained:
+            with torch.device("meta"):
+                model = AutoModel.from_config(config, dtype=torch.float32)
+            return model.eval(), settings
         try:
             model, info = AutoModel.from_pretrained(
                 source,
@@ -144,7 +151,6 @@ def load_model(source, parts):
                 f"{first_line(error)}. Download it again, or give another "
                 "folder: --ssl_hub=/path/to/folder"
             ) from error
-        settings = read_feature_settings(source)
     needed = parts[config.model_type]
     missing = sorted(k for k in info["missing_keys"] if k.startswith(needed))
     if missing:

@@ -1,11 +1,12 @@
-"""What the small voice does in the eight emotions of RAVDESS.
+"""What the small voice does in the emotions of the corpora.
 
 Six cues carry the emotion, each a part of it and none all: two emotions that
 share one differ in others, and every cue also varies from clip to clip and from
 speaker to speaker. The directions follow the reviews of Scherer, 2003
 (https://doi.org/10.1016/S0167-6393(02)00084-5) and of Juslin and Laukka, 2003;
-the sizes were tuned so that recognising them takes a model that listens to all
-six (`ser_mtl_modules.experiments.listening` measures it).
+the sizes were tuned so that recognising RAVDESS's eight takes a model that
+listens to all six (`ser_mtl_modules.experiments.listening` measures it). The
+others lie between those.
 """
 
 import numpy as np
@@ -37,6 +38,11 @@ EMOTIONS = {
     "fearful": (0.9, -0.8, 0.0, 0.3, -0.7, 0.0, 0.6),
     "disgust": (-0.9, 0.5, -0.8, -0.8, 0.0, 0.7, 0.8),
     "surprised": (0.8, 1.0, 1.0, 0.2, 0.0, 0.0, 0.0),
+    # not in RAVDESS
+    "bored": (-0.5, -0.9, -0.3, -0.6, -0.4, -0.2, 0.4),
+    "contempt": (-0.4, 0.4, 0.5, -0.5, -0.3, 0.6, 0.3),
+    "excited": (1.0, 0.5, 0.2, 0.9, 1.0, 0.6, 0.2),
+    "frustrated": (0.1, 0.2, -0.8, 0.0, 0.5, 0.8, 0.5),
 }
 """Mean of each field at normal intensity, in `UNITS`."""
 

@@ -38,10 +38,37 @@ yellow Y EH1 L OW | yes Y EH1 S | you Y UW | your Y AO R | zero Z IY1 R OW
 """ARPAbet (see `phones`); a 1 marks the vowel that bears the word's stress, and
 words without one, such as `the`, get no accent in a sentence."""
 
+GERMAN = """
+abend AA1 B AX N T | abgeben AA1 P G EY B AX N | agnes AA1 G N EH S | am AA M
+an AA N | auf AW F | befindet B AX F IH1 N D AX T | besucht B AX Z UW1 K T
+bin B IH N | da D AA | dann D AA N | das D AA S | dem D EY M | den D EY N
+denn D EH N | der D EH R | die D IY | eben EY1 B AX N
+eisschrank AY1 S SH R AA NG K | es EH S | für F UW R | gefahren G AX F AA1 R AX N
+gehen G EY1 AX N | gerade G AX R AA1 D AX | habe HH AA1 B AX
+haben HH AA1 B AX N | hause HH AW1 Z AX | heute HH OY1 T AX
+hinlegen HH IH1 N L EY G AX N | hochgetragen HH OW1 K G AX T R AA G AX N
+holzstück HH AO1 L T S SH T UW K | ich IH SH | ihm IY M | immer IH1 M ER
+jetzt Y EH1 T S T | karl K AA1 R L | könnte K ER1 N T AX | lappen L AA1 P AX N
+liegt L IY1 K T | mit M IH T | mittwoch M IH1 T V AO K | nach N AA K
+neben N EY1 B AX N | oben OW1 B AX N | papier P AA P IY1 R | platz P L AA1 T S
+runter R UH1 N T ER | sagen Z AA1 G AX N | schwarze SH V AA1 R T S AX
+sein Z AY N | sich Z IH SH | sie Z IY | sieben Z IY1 B AX N | sind Z IH N T
+soweit Z OW V AY1 T | stehen SH T EY1 AX N | stunden SH T UH1 N D AX N
+stück SH T UW1 K | tisch T IH1 SH | trinken T R IH1 NG K AX N
+tüten T UW1 T AX N | und UH N T | unter UH1 N T ER
+wegbringen V EH1 K B R IH NG AX N | wieder V IY1 D ER | will V IH L
+wir V IY R | wird V IH R T | wo V OW | wochenenden V AO1 K AX N EH N D AX N
+"""
+"""For the sentences of EMODB, in the phones that there are: the voice has an
+accent, and says `in` and `was` as in English."""
+
 LEXICON = {
     word: tuple(phones)
     for word, *phones in (
-        entry.split() for entry in re.split(r"[|\n]", PRONUNCIATIONS.strip())
+        entry.split()
+        for entry in re.split(
+            r"[|\n]", (PRONUNCIATIONS + GERMAN.lstrip()).strip()
+        )
     )
 }
 

@@ -7,37 +7,32 @@ with the corpus's settings says which.
 """
 
 import itertools
-import json
-import os
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import soundfile
-from tqdm import tqdm
-
-from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.errors import SerMtlError
-from ser_mtl_modules.randomness import key
-from ser_mtl_modules.synthesis.emotions import (
-    EMOTIONS,
-    INTENSITIES,
-    check_cue,
-    draw_expression,
-)
-from ser_mtl_modules.synthesis.lexicon import words_of
+from ser_mtl_modules.synthesis import corpus
+from ser_mtl_modules.synthesis.corpus import SETTINGS, Utterance, read_settings
+from ser_mtl_modules.synthesis.emotions import INTENSITIES
 from ser_mtl_modules.synthesis.sentences import sentences_of
-from ser_mtl_modules.synthesis.voice import VERSION, draw_speaker, say
 
+# in the order of their codes, from 01
+EMOTIONS = (
+    "neutral",
+    "calm",
+    "happy",
+    "sad",
+    "angry",
+    "fearful",
+    "disgust",
+    "surprised",
+)
 ACTORS = range(1, 25)
 N_SENTENCES = 2
 # of RAVDESS, for write_ravdess(..., sentences=SENTENCES)
 SENTENCES = ("Kids are talking by the door", "Dogs are sitting by the door")
 REPETITIONS = (1, 2)
-SAMPLE_RATE = 16000  # RAVDESS has 48 kHz; this is what encoders want
-SETTINGS = "sample_corpus.json"
-VERSION_OF_SETTINGS = 2  # 1 had the same sentences for all actors
+VERSION = 2  # 1 had the same sentences for all actors
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Clip:
     actor : int
         From 1 to 24.
     emotion : str
-        A key of `EMOTIONS`.
+        One of `EMOTIONS`.
     intensity : str
         A key of `INTENSITIES`.
     sentence : int
@@ -80,7 +75,7 @@ class Clip:
         fields = (
             3,  # audio without video
             1,  # speech, not song
-            1 + list(EMOTIONS).index(self.emotion),
+            1 + EMOTIONS.index(self.emotion),
             1 + list(INTENSITIES).index(self.intensity),
             self.sentence,
             self.repetition,
@@ -88,6 +83,33 @@ class Clip:
         )
         name = "-".join(f"{field:02d}" for field in fields)
         return Path(f"Actor_{self.actor:02d}") / f"{name}.wav"
+
+    def utterance(self, seed=1986, sentences=None):
+        """What is said, and how.
+
+        Arguments
+        ---------
+        seed : int
+            Of the corpus.
+        sentences : sequence of str, optional
+            What all actors say; the clip's sentence 1 is the first one. By
+            default those of the actor.
+
+        Returns
+        -------
+        Utterance
+            At 16 kHz, where RAVDESS has 48.
+        """
+        texts = sentences or sentences_of(self.actor, seed, N_SENTENCES)
+        return Utterance(
+            name=self.path.stem,
+            path=self.path,
+            speaker=self.actor,
+            sex=self.sex,
+            emotion=self.emotion,
+            text=texts[self.sentence - 1],
+            intensity=self.intensity,
+        )
 
 
 def clips_of(actor, n_sentences=N_SENTENCES):
@@ -150,46 +172,13 @@ def said_by(actors, seed=1986, sentences=None):
     }
 
 
-def speak(clip, seed=1986, sentences=None, without=None):
-    """The sound of a clip; it depends on nothing but what is given here.
-
-    Arguments
-    ---------
-    clip : Clip
-        Who says what, and how.
-    seed : int
-        Another one gives other voices and other clips.
-    sentences : sequence of str, optional
-        Of the words of `lexicon`; the clip's sentence 1 is the first one. By
-        default those of the actor.
-    without : str, optional
-        The cue of emotion to leave out, as for `draw_expression`.
-
-    Returns
-    -------
-    numpy.ndarray
-        float32, shape [S], at `SAMPLE_RATE`.
-    """
-    actor = np.random.default_rng(key(seed, "actor", clip.actor))
-    rng = np.random.default_rng(key(seed, "clip", clip.path.stem))
-    expression = draw_expression(clip.emotion, clip.intensity, rng, without)
-    texts = sentences or sentences_of(clip.actor, seed, N_SENTENCES)
-    return say(
-        texts[clip.sentence - 1],
-        draw_speaker(clip.sex, actor),
-        expression,
-        rng,
-        SAMPLE_RATE,
-    )
-
-
 def write_ravdess(
     folder,
     actors=ACTORS,
     seed=1986,
     sentences=None,
     without=None,
-    clips_per_actor=None,
+    clips_per_speaker=None,
 ):
     """Writes the corpus, or what is missing of it.
 
@@ -199,8 +188,7 @@ def write_ravdess(
     Arguments
     ---------
     folder : str or path-like
-        Gets `Actor_01` to `Actor_24` (16 bit wav at `SAMPLE_RATE`), and a file
-        with the settings.
+        Gets `Actor_01` to `Actor_24`, and a file with the settings.
     actors : iterable of int
         From 1 to 24.
     seed : int
@@ -210,7 +198,7 @@ def write_ravdess(
         two sentences of their own.
     without : str, optional
         The cue of emotion to leave out, as for `draw_expression`.
-    clips_per_actor : int, optional
+    clips_per_speaker : int, optional
         The first of `clips_of`, for a smaller corpus. All 60 by default.
 
     Returns
@@ -218,102 +206,27 @@ def write_ravdess(
     int
         How many clips were written.
     """
-    folder = Path(folder)
     actors = list(actors)
-    check_arguments(actors, sentences or (), without)
-    settings = {
-        "corpus": "RAVDESS, synthetic",
-        "version": VERSION_OF_SETTINGS,
-        "voice": VERSION,
-        "seed": seed,
-        "without": without,
-        # of all actors: more of them may be written later
-        "sentences": said_by(ACTORS, seed, sentences),
-    }
-    claim(folder, settings)
-    n_sentences = len(sentences or range(N_SENTENCES))
-    clips = [
-        clip
-        for actor in actors
-        for clip in clips_of(actor, n_sentences)[:clips_per_actor]
-    ]
-    missing = [clip for clip in clips if not (folder / clip.path).exists()]
-    for clip in tqdm(missing, desc=f"Speaking {folder}", disable=None):
-        wav = speak(clip, seed, sentences, without)
-        write_wav(folder / clip.path, wav)
-    return len(missing)
-
-
-def check_arguments(actors, sentences, without):
-    """Raises an error for what can't be spoken, before anything is written."""
     unknown = sorted(set(actors) - set(ACTORS))
     if unknown:
         raise SerMtlError(
             f"RAVDESS has actors 1 to 24; there is no actor {unknown[0]}."
         )
-    check_cue(without)
-    for sentence in sentences:
-        words_of(sentence)
-
-
-def claim(folder, settings):
-    """Makes the folder that of a sample corpus with these settings.
-
-    Raises an error, and changes nothing, if something else is there.
-
-    Arguments
-    ---------
-    folder : pathlib.Path
-        Of the corpus.
-    settings : dict
-        All that the sound depends on.
-    """
-    found = read_settings(folder)
-    if found is not None:
-        known = {**dict.fromkeys(found), **dict.fromkeys(settings)}
-        other = [key for key in known if found.get(key) != settings.get(key)]
-        if other:
-            raise SerMtlError(
-                f"{folder} holds a sample corpus with other settings "
-                f"({', '.join(other)}), or of an older version; "
-                f"{folder / SETTINGS} has them. Delete the folder, or name "
-                "another one."
-            )
-    elif any(folder.glob("Actor_*")):
-        raise SerMtlError(
-            f"{folder} holds Actor folders, and no {SETTINGS}: this may be the "
-            "real RAVDESS. Name another folder for the sample corpus."
-        )
-    else:
-        with atomic_write(folder / SETTINGS) as out:
-            json.dump(settings, out, indent=2)
-
-
-def read_settings(folder):
-    """The settings of a sample corpus; None where there is no such corpus.
-
-    Arguments
-    ---------
-    folder : pathlib.Path
-        Of the corpus.
-
-    Returns
-    -------
-    dict or None
-    """
-    file = folder / SETTINGS
-    try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(settings, dict):
-            raise ValueError("no mapping in it")
-        return settings
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise SerMtlError(
-            f"{file}: the settings of the sample corpus can't be read "
-            f"({error}). Delete the folder, and write the corpus again."
-        ) from error
+    settings = corpus.settings_of(
+        "RAVDESS",
+        VERSION,
+        seed,
+        without=without,
+        # of all actors: more of them may be written later
+        sentences=said_by(ACTORS, seed, sentences),
+    )
+    n_sentences = len(sentences or range(N_SENTENCES))
+    utterances = [
+        clip.utterance(seed, sentences)
+        for actor in actors
+        for clip in clips_of(actor, n_sentences)[:clips_per_speaker]
+    ]
+    return corpus.write_corpus(folder, settings, utterances)
 
 
 def transcripts(folder):
@@ -334,7 +247,7 @@ def transcripts(folder):
     >>> folder = getfixture("tmp_path")
     >>> transcripts(folder) is None
     True
-    >>> _ = write_ravdess(folder, actors=[1], clips_per_actor=1)
+    >>> _ = write_ravdess(folder, actors=[1], clips_per_speaker=1)
     >>> transcripts(folder)["24", "02"]
     'His father is sitting under the tree'
     """
@@ -356,15 +269,3 @@ def transcripts(folder):
         for actor, texts in said.items()
         for i, text in enumerate(texts, start=1)
     }
-
-
-def write_wav(path, wav):
-    """Writes a clip that takes its name only when it is complete."""
-    path.parent.mkdir(exist_ok=True)
-    # without the suffix, so that nobody takes half a clip for a clip
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}")
-    try:
-        soundfile.write(temporary, wav, SAMPLE_RATE, "PCM_16", format="WAV")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -55,6 +55,25 @@ class Task(torch.nn.Module):
         """
         raise NotImplementedError
 
+    def mix(self, target, shares):
+        """The labels of clips that were mixed.
+
+        Arguments
+        ---------
+        target
+            Of the clips before mixing, as `target` gave it.
+        shares : torch.Tensor
+            How much of each clip's label belongs to each mixed clip, shape
+            [B, B]; rows sum to 1.
+
+        Returns
+        -------
+        target
+            As `loss` understands it. Here as it was: labels that can't be
+            shared are those of the clip that most of a mixed one is.
+        """
+        return target
+
     def losses(self, name, prediction, target, wanted):
         """The task's terms of the objective, by name.
 
@@ -94,8 +113,9 @@ def select(main, auxiliary_tasks, **tasks):
 
     Arguments
     ---------
-    main : Task
-        Named ``emotion`` in what is returned.
+    main : Task or None
+        Named ``emotion`` in what is returned. None for a stage without it,
+        whose first auxiliary task then has the main one's place.
     auxiliary_tasks : list of str
         Which of ``tasks`` are wanted, in this order.
     **tasks : Task
@@ -110,7 +130,7 @@ def select(main, auxiliary_tasks, **tasks):
     SerMtlError
         If a name is not among ``tasks``.
     """
-    chosen = {"emotion": main}
+    chosen = {} if main is None else {"emotion": main}
     for name in auxiliary_tasks:
         if name not in tasks:
             raise SerMtlError(

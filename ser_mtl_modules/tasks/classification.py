@@ -9,6 +9,7 @@ from ser_mtl_modules.lobes.pooling import (
     UtteranceNorm,
 )
 from ser_mtl_modules.losses.cross_entropy import CrossEntropy
+from ser_mtl_modules.losses.soft_targets import mix_targets
 from ser_mtl_modules.tasks.base import Task
 
 
@@ -100,6 +101,10 @@ class Classification(Task):
         """Class indices, shape [B]; -1 where the class is not among ours."""
         device = self.classify[-1].weight.device
         return class_indices(getattr(batch, self.label), self.classes, device)
+
+    def mix(self, target, shares):
+        """Distributions over classes, as `mix_targets` gives them."""
+        return mix_targets(target, shares, len(self.classes))
 
     def loss(self, prediction, target):
         """The criterion on the logits."""

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 
 from ser_mtl_modules.losses.kl_divergence import KLDivergence
-from ser_mtl_modules.losses.soft_targets import main_class
+from ser_mtl_modules.losses.soft_targets import main_class, mix_targets
 from ser_mtl_modules.tasks.base import Task
 from ser_mtl_modules.tasks.classification import class_indices, describe_classes
 
@@ -99,6 +99,10 @@ class MultiLossClassification(Task):
         """Class indices, shape [B]; -1 where the class is not among ours."""
         device = self.classify.weight.device
         return class_indices(getattr(batch, self.label), self.classes, device)
+
+    def mix(self, target, shares):
+        """Distributions over classes, as `mix_targets` gives them."""
+        return mix_targets(target, shares, len(self.classes))
 
     def loss(self, prediction, target):
         """The task's own loss, on the logits."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import resource
 import time
 
 import torch
@@ -59,7 +58,8 @@ class SERBrain(sb.Brain):
     classes : list of str
         Of the main task, for the metrics.
     metric : str
-        Of the main task on valid, highest is best; lower loss breaks ties.
+        Of the main task on valid, highest is best, lower loss breaks ties;
+        or ``loss``, of all tasks together.
     seed : int
         Of the experiment.
     n_epochs : int
@@ -399,11 +399,12 @@ class SERBrain(sb.Brain):
         )
         self.on_epoch_end(self.history[-1])
         main = next(iter(self.modules.tasks))
+        by_loss = self.metric == "loss"
         self.checkpointer.save_checkpoint(
             {
                 "epoch": epoch,
                 "step": 0,
-                "score": self.metrics[main][self.metric],
+                "score": 0 if by_loss else self.metrics[main][self.metric],
                 "loss": losses["loss"],
             }
         )
@@ -443,13 +444,6 @@ class SERBrain(sb.Brain):
                 yield
         finally:
             self.average.swap(self.modules)
-
-    @property
-    def peak_memory_mb(self):
-        """The most memory that this process has held, GPU's where it is."""
-        if self.device.startswith("cuda"):
-            return torch.cuda.max_memory_allocated() / 2**20
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
     # ---- what else a checkpoint holds
 

@@ -1,5 +1,6 @@
 """Pictures of a run: which classes it confuses, and how it learned."""
 
+import io
 import math
 from pathlib import Path
 
@@ -166,7 +167,16 @@ def _line(panel, points, **style):
 
 
 def save(figure, path):
-    """Writes a picture, and the folders that lead there."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes a picture, and the folders that lead there.
+
+    Arguments
+    ---------
+    figure : matplotlib.figure.Figure
+        What was drawn.
+    path : str or path-like or io.BytesIO
+        The file; a buffer gets a PNG.
+    """
+    if not isinstance(path, io.BytesIO):
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, bbox_inches="tight")

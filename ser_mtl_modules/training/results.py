@@ -10,6 +10,7 @@ import csv
 import json
 import platform
 import re
+import resource
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import rich
 import torch
 from rich.table import Table
 
+import speechbrain as sb
 from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.metrics.classification import (
@@ -75,17 +77,32 @@ def average_views(rows):
     views = {}
     for row in rows:
         views.setdefault(row["ID"], []).append(row)
-    return [_averaged(views[utterance]) for utterance in sorted(views)]
+    return [averaged(views[utterance]) for utterance in sorted(views)]
 
 
-def _averaged(rows):
+def averaged(rows, weights=None):
+    """One row of several about one utterance.
+
+    Arguments
+    ---------
+    rows : list of dict
+        As for `average_views`, of one utterance.
+    weights : list of float, optional
+        What each row counts; all the same by default.
+
+    Returns
+    -------
+    dict
+    """
     first = rows[0]
     if len(rows) == 1:
         return first
+    weights = [1.0] * len(rows) if weights is None else weights
     merged = dict(first)
     for column in first:
         if column == "embedding" or PROBABILITY.fullmatch(column):
-            merged[column] = sum(row[column] for row in rows) / len(rows)
+            parts = [w * row[column] for w, row in zip(weights, rows)]
+            merged[column] = sum(parts) / sum(weights)
     for column in first:
         if column.endswith("prediction"):
             start = f"{column[: -len('prediction')]}p_"
@@ -328,6 +345,22 @@ def device_name(device):
     return f"{device}: {name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
+def peak_memory_mb(device):
+    """The most memory that this process has held, the GPU's where it is."""
+    if device.startswith("cuda"):
+        return round(torch.cuda.max_memory_allocated() / 2**20)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10)
+
+
+def versions():
+    """Those of Python and of what computes, by name."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "speechbrain": sb.__version__,
+    }
+
+
 def percent(metrics):
     """Fractions, however deep in dicts, as percentages with two decimals.
 
@@ -506,7 +539,12 @@ def scores_of(run):
         As of `metrics_from_rows`.
     """
     run = run if isinstance(run, Run) else read_run(run)
-    return metrics_from_rows(run.rows, run.classes, run.trials)
+    metrics = metrics_from_rows(run.rows, run.classes, run.trials)
+    if run.results.get("without_trials"):  # published: there is only the EER
+        said = run.results["metrics"]["test"].get("speaker", {})
+        speaker = {name: value / 100 for name, value in said.items()}
+        metrics |= {"speaker": speaker} if speaker else {}
+    return metrics
 
 
 def differences(run):

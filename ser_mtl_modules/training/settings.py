@@ -6,11 +6,12 @@ import io
 import ruamel.yaml
 from hyperpyyaml import resolve_references
 
+import speechbrain as sb
 from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.errors import SerMtlError, nearest
 
 # Keys that the fold's train set gives, where the YAML has them
-FOUND = ("classes", "class_counts", "genders", "speakers")
+FOUND = ("classes", "class_counts", "genders", "speakers", "styles")
 
 
 def override(yaml_file, overrides):
@@ -157,6 +158,32 @@ def parse(overrides):
             f"The overrides are not YAML. {error}\nQuote a value with special "
             "characters: --key='value'."
         )
+
+
+def flags_for(yaml_file, flags):
+    """Those flags of a command line that another YAML has a key for.
+
+    Arguments
+    ---------
+    yaml_file : str or path-like
+        Of the other.
+    flags : list of str
+        As SpeechBrain takes them; its own options are for all YAMLs.
+
+    Returns
+    -------
+    list of str
+    """
+    with open(yaml_file, encoding="utf-8") as file:
+        keys = ruamel.yaml.YAML().load(file)
+    _, _, ours = sb.parse_arguments([str(yaml_file), *flags])
+    others = set(parse(ours)) - set(keys)
+    kept, of_other = [], False
+    for flag in flags:  # --key=value, or --key value
+        if flag.startswith("--"):
+            of_other = flag[2:].partition("=")[0] in others
+        kept += [] if of_other else [flag]
+    return kept
 
 
 def checksum(yaml_file):

@@ -18,7 +18,9 @@ def octaves(wave):
     power = torch.fft.rfft(wave).abs().square()
     hz = torch.linspace(0, 8000, len(power))
     edges = [125 * 2**i for i in range(7)]
-    bands = [power[(hz >= a) & (hz < b)].sum() for a, b in zip(edges, edges[1:])]
+    bands = [
+        power[(hz >= a) & (hz < b)].sum() for a, b in zip(edges, edges[1:])
+    ]
     return 10 * torch.stack(bands).log10()
 
 

@@ -5,6 +5,7 @@ import io
 import random
 import shutil
 import socket
+import sys
 import threading
 import types
 import zipfile
@@ -13,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import ravdess_prepare
-import train
 
 from ser_mtl_modules.dataio.download import Archive, download_corpus, fetch
+from ser_mtl_modules.dataio.folds import open_fold
 from ser_mtl_modules.errors import SerMtlError
 
 NAME = "corpus_01-24.zip"
@@ -361,7 +362,9 @@ def test_a_corpus_that_has_no_download_says_where_to_get_it():
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-def test_the_train_script_downloads_when_told_to(monkeypatch, tmp_path, wanted):
+def test_a_fold_downloads_its_corpus_when_told_to(
+    monkeypatch, tmp_path, wanted
+):
     calls = []
 
     def prepare(*args, **kwargs):
@@ -371,14 +374,9 @@ def test_the_train_script_downloads_when_told_to(monkeypatch, tmp_path, wanted):
     preparation = types.ModuleType("a_prepare")
     preparation.download = lambda folder: calls.append(f"download {folder}")
     preparation.prepare = prepare
-    monkeypatch.setitem(train.sys.modules, "a_prepare", preparation)
-    options = {
-        "preparation": "a_prepare",
-        "download": wanted,
-        "data_folder": "data",
-        "manifest": "manifest.csv",
-        "skip_bad_audio": False,
-    }
+    monkeypatch.setitem(sys.modules, "a_prepare", preparation)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    fold = ("a_prepare", "data", "manifest.csv", "a card", 1)
     with pytest.raises(Killed):
-        train.prepare(options, tmp_path)
+        open_fold(tmp_path, *fold, download=wanted)
     assert calls == ["download data"] * wanted + ["prepare"]

@@ -16,7 +16,7 @@ from ser_mtl_modules.augment.views import AsIs, Noise, Speed
 from ser_mtl_modules.dataio import feature_cache, level_file
 from ser_mtl_modules.dataio.batching import DurationBatchSampler
 from ser_mtl_modules.dataio.datasets import Waves, dataset
-from ser_mtl_modules.dataio.feature_cache import CachedLevels, average_frames
+from ser_mtl_modules.dataio.feature_cache import CachedLevels
 from ser_mtl_modules.dataio.level_file import LevelFile
 from ser_mtl_modules.dataio.trimming import trim_silence
 from ser_mtl_modules.errors import SerMtlError
@@ -139,14 +139,6 @@ def test_levels_and_averages_equal_a_slow_reference(
             reference = torch.stack([sum(g) / len(g) for g in groups])
             stored = signal.read(utterance, AsIs())[:, j].float()
             torch.testing.assert_close(stored, reference, rtol=1e-3, atol=1e-4)
-
-
-def test_averages_of_a_remainder_count_what_is_there():
-    levels = torch.randn(2, 11, 3)
-    for n in range(1, 13):
-        means = average_frames(levels, n)
-        last = (11 - 1) // n * n
-        torch.testing.assert_close(means[:, -1], levels[:, last:].mean(1))
 
 
 def test_an_averaged_batch_has_the_frames_of_each_clip(tmp_path, split):

@@ -1,5 +1,5 @@
 import mspodcast_prepare
-from tiny_mspodcast import RECIPE
+from tiny_ravdess import ROOT
 
 from ser_mtl_modules.experiments.label_benchmark import main, write_labels
 
@@ -17,7 +17,7 @@ def test_generated_labels_are_read_as_those_of_a_release(tmp_path):
 
 
 def test_each_step_has_a_line_with_seconds_and_megabytes(capsys):
-    main([str(RECIPE), "--clips=50", "--audio=3"])
+    main([str(ROOT / "recipes" / "MSP-Podcast"), "--clips=50", "--audio=3"])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 4
     assert all(" s, peak " in line and " MB " in line for line in lines)

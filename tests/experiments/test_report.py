@@ -1,93 +1,35 @@
+import base64
+import csv
 import io
 import json
+import re
 import sys
 
 import numpy as np
 import pytest
 from rich.console import Console
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    recall_score,
+)
+from tiny_runs import CLASSES, make_method, make_run, rows_of
 
 from ser_mtl_modules import __main__
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.experiments.report import (
+    as_csv,
     as_json,
     as_markdown,
     as_table,
+    details,
     find_runs,
     report_on,
 )
-from ser_mtl_modules.training.results import (
-    CHECKSUMS,
-    metrics_from_rows,
-    write_predictions,
-    write_results,
-)
-
-CLASSES = ["neutral", "happy", "sad"]
-
-
-def rows_of(fold, seed, chance):
-    """Answers on 2 speakers of a fold; targets are the same for every seed."""
-    generator = np.random.default_rng([fold, seed])
-    rows = []
-    for i in range(24):
-        target = CLASSES[i % 3]
-        wrong = CLASSES[(i + 1 + generator.integers(2)) % 3]
-        prediction = target if generator.random() < chance else wrong
-        rows.append(
-            {
-                "ID": f"f{fold}-{i:02}",
-                "speaker": f"f{fold}-{i // 12}",
-                "gender": "F",
-                "target": target,
-                "prediction": prediction,
-                **{f"p_{name}": 1 / 3 for name in CLASSES},
-            }
-        )
-    return rows
-
-
-def make_run(folder, rows, **changes):
-    """Writes a run's folder; ``changes`` are to its results."""
-    metrics = metrics_from_rows(rows, CLASSES)
-    content = {
-        "recipe": "RAVDESS",
-        "yaml": "mtl.yaml",
-        "card": "small-card",
-        "fold": 1,
-        "seed": 1,
-        "overrides": {},
-        "checksums": dict.fromkeys(CHECKSUMS, "c" * 64),
-        "commit": "0" * 40,
-        "precision": "fp32",
-        "versions": {},
-        "device": "cpu",
-        "epochs": 1,
-        "best_epoch": 1,
-        "seconds": 90.0,
-        "cpu_seconds": 90.0,
-        "peak_memory_mb": 1.0,
-        "metrics": {"test": metrics},
-    }
-    write_predictions(folder / "predictions.csv", rows)
-    write_results(folder / "results.json", {**content, **changes})
-
-
-def make_method(folder, chance=0.6, seeds=(1,), folds=(1, 2, 3), **changes):
-    """Writes the runs of a method, and gives their rows by (seed, fold)."""
-    written = {}
-    for seed in seeds:
-        for fold in folds:
-            rows = rows_of(fold, seed, chance)
-            make_run(
-                folder / f"fold-{fold}" / f"seed-{seed}",
-                rows,
-                fold=fold,
-                seed=seed,
-                **changes,
-            )
-            written[seed, fold] = rows
-    return written
+from ser_mtl_modules.experiments.report_page import as_html
+from ser_mtl_modules.training.results import CHECKSUMS
 
 
 def labels(rows):
@@ -411,3 +353,64 @@ def test_a_row_may_be_named(method):
     assert "against" not in rows[0]  # it is the same folder
     content = report_on([f"emotion only={method}"], method)
     assert f"to emotion only ({method})" in as_markdown(content)
+
+
+# ---- parts of the test set
+
+
+def test_parts_of_the_test_set_equal_scikit_learn(tmp_path):
+    written = make_method(tmp_path / "a", seeds=(1, 2))
+    (row,) = report_on([tmp_path / "a"])["rows"]
+    rows = sum(written.values(), [])
+    targets, predictions = labels(rows)
+    found = confusion_matrix(targets, predictions, labels=CLASSES)
+    assert row["confusion"] == found.tolist() and row["classes"] == CLASSES
+    recalls = recall_score(targets, predictions, labels=CLASSES, average=None)
+    assert row["by_class"] == pytest.approx(dict(zip(CLASSES, recalls)))
+    for column in ("gender", "speaker"):
+        for who, value in row[f"by_{column}"].items():
+            mine = [r for r in rows if r[column] == who]
+            assert value == pytest.approx(
+                balanced_accuracy_score(*labels(mine))
+            )
+    assert len(row["by_speaker"]) == 6 and len(row["by_gender"]) == 1
+
+
+def test_the_lowest_and_the_highest_speaker_are_named(method):
+    content = report_on([method])
+    by_speaker = content["rows"][0]["by_speaker"]
+    low = min(by_speaker, key=by_speaker.get)
+    said = details(content)["UA, lowest speaker"]
+    assert said == [f"{100 * by_speaker[low]:.1f} ({low})"]
+
+
+def test_csv_has_a_line_for_each_method_and_metric(method, tmp_path):
+    make_method(tmp_path / "b", seeds=(1, 2))
+    content = report_on([method, f"b, better={tmp_path / 'b'}"])
+    lines = list(csv.DictReader(io.StringIO(as_csv(content))))
+    n_metrics = len(content["rows"][0]["mean"])
+    assert len(lines) == 2 * n_metrics
+    (line,) = [
+        x
+        for x in lines
+        if (x["method"], x["metric"]) == ("b, better", "emotion/UA")
+    ]
+    row = content["rows"][1]
+    assert float(line["mean"]) == row["mean"]["emotion/UA"]
+    assert [float(line["low"]), float(line["high"])] == row["interval"]
+    assert float(line["pooled"]) == row["pooled"]["UA"]
+    assert (
+        float(line["sd_over_seeds"]) == (row["spread_over_seeds"]["emotion/UA"])
+    )
+
+
+def test_the_page_needs_no_other_file(method):
+    content = report_on([f"<script> & co={method}"], against=method)
+    page = as_html(content)
+    assert "<script>" not in page and "&lt;script&gt; &amp; co" in page
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    (picture,) = sources
+    data = base64.b64decode(picture.removeprefix("data:image/png;base64,"))
+    assert data.startswith(b"\x89PNG")
+    for who in content["rows"][0]["by_speaker"]:
+        assert f"<th>{who}</th>" in page

@@ -1,12 +1,86 @@
-"""Fixtures of tests that need a recipe's model but no training."""
+"""Fixtures of tests that need a recipe's model, or a run that others need too."""
 
 import pytest
 import train
 from hyperpyyaml import load_hyperpyyaml
-from tiny_ravdess import arguments
+from matplotlib.figure import Figure
+from short_corpora import write_in_words
+from tiny_ravdess import ROOT, arguments
 
 import speechbrain as sb
+from ser_mtl_modules.synthesis.emodb import write_emodb
+from ser_mtl_modules.synthesis.iemocap import write_iemocap
+from ser_mtl_modules.synthesis.mspimprov import write_mspimprov
+from ser_mtl_modules.synthesis.mspodcast import write_mspodcast
+from ser_mtl_modules.synthesis.ravdess import write_ravdess
+from ser_mtl_modules.synthesis.savee import write_savee
 from ser_mtl_modules.training import settings
+
+
+def write_few_of_ravdess(folder, clips_per_speaker, **settings):
+    """All emotions of two actors that train, and a clip of each other one."""
+    write_ravdess(folder, clips_per_speaker=1, **settings)
+    write_ravdess(folder, [9, 10], clips_per_speaker=clips_per_speaker)
+
+
+# Who writes a corpus, and in how many clips of a speaker all classes are
+WRITERS = {
+    "EMODB": (write_emodb, 7),
+    "IEMOCAP": (write_iemocap, 4),
+    "MSP-IMPROV": (write_mspimprov, 4),
+    "MSP-Podcast": (write_mspodcast, 8),
+    "RAVDESS": (write_few_of_ravdess, 8),
+    "SAVEE": (write_savee, 7),
+}
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """A function that gives the folder of a small sample corpus, by name."""
+    root, written = tmp_path_factory.mktemp("samples"), {}
+
+    def write(corpus):
+        if corpus not in written:
+            write_corpus, few = WRITERS[corpus]
+            written[corpus] = write_in_words(
+                write_corpus, root / corpus / "corpus", clips_per_speaker=few
+            )
+        return written[corpus]
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def trained(sample, tiny_models):
+    """A function that gives the folder of a run, by recipe and YAML.
+
+    A run that is there isn't trained again, nor is one with other flags mixed
+    up with it: flags come with a folder of their own.
+    """
+
+    def run(corpus, yaml, *more, folder=None):
+        data = sample(corpus)
+        run = data.parent / (folder or yaml)
+        recipe = ROOT / "recipes" / corpus
+        flags = ["--max_batch_duration=60", "--num_workers=0", *more]
+        if "fbank" not in yaml:
+            flags.append(f"--ssl_hub={tiny_models['wavlm-large']}")
+        if "frozen" in yaml:
+            # that of the largest corpus stores some of Whisper's seven levels
+            text = (recipe / "hparams" / yaml).read_text(encoding="utf-8")
+            some = ", levels: [1, -1]" if "levels:" in text else ""
+            features = data.parent / "features"
+            flags.append(f"--signal={{folder: {features}{some}}}")
+        with pytest.MonkeyPatch.context() as patch:
+            # drawing, and a list of all packages, take longer than training
+            patch.setattr(Figure, "savefig", lambda figure, path, **_: None)
+            patch.setattr(
+                sb.utils.logger, "get_environment_description", lambda: "none"
+            )
+            train.main(arguments(data, run, *flags, yaml=yaml, recipe=recipe))
+        return run
+
+    return run
 
 
 @pytest.fixture

@@ -207,8 +207,6 @@ def test_every_output_is_the_same_alone_and_padded(build):
                 main, others, lens = brain.features(wavs, lens)
                 tasks = brain.modules.tasks
                 logits = tasks["emotion"](main, lens).logits[0]
-                frames = tasks["reconstruction"](
-                    others["reconstruction"], lens
-                )
+                frames = tasks["reconstruction"](others["reconstruction"], lens)
             found.append((logits, frames.values[0, : frames.lens[0]]))
         torch.testing.assert_close(*found, atol=1e-4, rtol=0)

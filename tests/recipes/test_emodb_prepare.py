@@ -15,24 +15,34 @@ from hypothesis import (
     given,
     strategies as st,
 )
-from tiny_emodb import CLIPS, RECIPE, listing, write_corpus
+from short_corpora import write_in_tones
+from tiny_ravdess import ROOT
 
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.download import download_corpus
 from ser_mtl_modules.dataio.manifest import Manifest, read_manifest
 from ser_mtl_modules.dataio.transcripts import normalise
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.synthesis import emodb
 
-PROTOCOLS = RECIPE / "protocols.yaml"
+PROTOCOLS = ROOT / "recipes" / "EMODB" / "protocols.yaml"
 CARD = "emodb-10fold-loso"
 CLIP = "wav/11a01Ea.wav"
 
 
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory):
-    """All speakers, each of their emotions once, clips of 5 ms."""
+    """All speakers, seven clips of 5 ms each."""
     folder = tmp_path_factory.mktemp("complete") / "EMODB"
-    return write_corpus(folder, seconds=0.005)
+    return write_in_tones(emodb.write_emodb, folder, 0.005, clips_per_speaker=7)
+
+
+def listing(clips_per_speaker=None):
+    return [
+        name
+        for speaker in emodb.SPEAKERS
+        for name in emodb.names(speaker, clips_per_speaker)
+    ]
 
 
 @pytest.fixture
@@ -49,8 +59,8 @@ def csv(tmp_path):
 def test_every_file_becomes_a_row_that_says_what_its_name_says(corpus, csv):
     prepare(corpus, csv)
     manifest = read_manifest(csv, corpus)
-    assert manifest.rows.keys() == set(listing(most=1))
-    assert len(manifest.rows) == 69  # 08 has no disgust
+    assert manifest.rows.keys() == set(listing(7))
+    assert len(manifest.rows) == 70
     for name, row in manifest.rows.items():
         assert name == "".join(row[field] for field in FIELDS)
         assert row["gender"] == FIELDS["speaker"][row["speaker"]]
@@ -86,6 +96,7 @@ def test_transcripts_are_what_ctc_writes_umlauts_spelled_out(sentence):
         "b01": "WAS SIND DENN DAS FUER TUETEN DIE DA UNTER DEM TISCH STEHEN",
     }
     assert text == expected.get(sentence, text)
+    assert text == normalise(emodb.SENTENCES[sentence])
 
 
 def test_prepared_folds_fit_the_card_but_for_their_counts(corpus, csv):
@@ -136,7 +147,7 @@ def test_copies_are_taken_once_and_it_is_said(corpus, csv, caplog):
     with caplog.at_level(logging.WARNING):
         prepare(corpus, csv)
     assert csv.read_bytes() == single
-    assert "69 files are there more than once" in caplog.text
+    assert "70 files are there more than once" in caplog.text
 
 
 def test_hidden_files_and_the_archives_other_folders_are_passed_over(
@@ -248,7 +259,7 @@ def test_bad_audio_is_named_and_left_out_on_request_alone(
     with caplog.at_level(logging.WARNING):
         prepare(corpus, csv, skip_bad_audio=True)
     rows = read_manifest(csv, corpus).rows
-    assert len(rows) == 68 and "11a01Ea" not in rows
+    assert len(rows) == 69 and "11a01Ea" not in rows
     assert f"{CLIP}: {DAMAGES[damage]}" in caplog.text
 
 
@@ -309,7 +320,7 @@ def test_card_tests_every_clip_once_and_validates_on_the_next_speaker():
 
 def test_every_fold_tests_the_clips_of_one_speaker_by_class():
     card = load_card(PROTOCOLS, CARD)
-    for fold, (speaker, counts) in zip(card.folds, CLIPS.items()):
+    for fold, (speaker, (_, counts)) in zip(card.folds, emodb.SPEAKERS.items()):
         test = card.split(whole_corpus(), fold).test
         assert {row["speaker"] for row in test.values()} == {speaker}
         found = Counter(row["emotion"] for row in test.values())

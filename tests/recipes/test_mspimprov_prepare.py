@@ -14,28 +14,29 @@ from hypothesis import (
     strategies as st,
 )
 from mspimprov_prepare import FIELDS, parse_name, prepare, read_labels
-from tiny_mspimprov import (
-    DOUBLED,
-    RATE,
-    RECIPE,
-    WITH_NAN,
-    WITHOUT_N,
-    WITHOUT_TEXT,
-    block,
-    listing,
-    write_corpus,
-)
+from short_corpora import write_in_tones
+from tiny_ravdess import ROOT
 
 from ser_mtl_modules.dataio.audio import read_audio
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.download import download_corpus
 from ser_mtl_modules.dataio.manifest import Manifest, read_manifest
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.synthesis.mspimprov import (
+    DOUBLED,
+    RATE,
+    WITH_NAN,
+    WITHOUT_N,
+    WITHOUT_TEXT,
+    block,
+    clips,
+    write_mspimprov,
+)
 
-PROTOCOLS = RECIPE / "protocols.yaml"
+PROTOCOLS = ROOT / "recipes" / "MSP-IMPROV" / "protocols.yaml"
 CARD = "msp-improv-6fold-session"
 IMPROVISED = f"{CARD}-improvised"
-CLIP = "MSP-IMPROV-S02N-M03-R-FM02"
+CLIP = "MSP-IMPROV-S02N-M03-R-MF01"
 WAV = f"Audio/session3/S02N/R/{CLIP}.wav"
 LABELS = "Evalution.txt"
 
@@ -43,7 +44,7 @@ LABELS = "Evalution.txt"
 @pytest.fixture(scope="module")
 def complete(tmp_path_factory):
     folder = tmp_path_factory.mktemp("complete") / "MSP-IMPROV"
-    return write_corpus(folder, seconds=0.005)
+    return write_in_tones(write_mspimprov, folder, 0.005, clips_per_speaker=4)
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_every_clip_becomes_a_row_that_says_what_name_and_labels_say(
     corpus, csv
 ):
     rows = read_rows(corpus, csv)
-    assert rows.keys() == {name for name, _ in listing()}
+    assert rows.keys() == {name for name, _ in clips(4)}
     row = rows[CLIP]
     assert len(row.pop("checksum")) == 32
     assert row.pop("duration") >= 0.005
@@ -83,12 +84,12 @@ def test_every_clip_becomes_a_row_that_says_what_name_and_labels_say(
         "emotion": "H",
         "speaker": "M03",
         "gender": "M",
-        "transcript": "HOW CAN I NOT",
+        "transcript": rows["MSP-IMPROV-S02N-F01-R-FM01"]["transcript"],
         "session": "3",
         "style": "read",
         "split": "",
         "arousal": "4",
-        "valence": "3.500000",
+        "valence": "4.500000",
         "dominance": "3.000000",
         "raters": "happy:2|neutral:1",
         "sentence": "02",
@@ -101,7 +102,7 @@ def test_intended_emotion_is_a_field_of_its_own_and_never_the_label(
     corpus, csv
 ):
     rows = read_rows(corpus, csv)
-    for name, perceived in listing():
+    for name, perceived in clips(4):
         assert rows[name]["emotion"] == perceived
         assert rows[name]["intended"] == name[14] != perceived
 
@@ -137,7 +138,7 @@ def test_two_files_of_labels_are_refused(corpus, csv):
 def test_nan_is_empty_and_not_guessed(corpus, csv):
     row = read_rows(corpus, csv)[WITH_NAN]
     assert row["dominance"] == ""
-    assert row["valence"] == "3.500000"
+    assert row["valence"] == "4.500000"
 
 
 def test_missing_naturalness_is_empty(corpus, csv):
@@ -163,7 +164,7 @@ def test_free_text_of_raters_counts_as_other(corpus, csv):
 
 
 def test_activation_is_turned_round_so_that_5_is_excited(corpus, csv):
-    edit(corpus / LABELS, "A:2.000000", "A:1.250000")
+    edit(corpus / LABELS, "A:1.500000", "A:1.250000")
     rows = read_rows(corpus, csv)
     assert rows[DOUBLED]["arousal"] == "4.75"
     assert rows[CLIP]["arousal"] == "4"
@@ -281,8 +282,8 @@ def test_download_says_where_the_corpus_can_be_got(tmp_path):
     [
         (".avi; A;", ".avi; Q;", "an emotion of A, H, N, S, O, X"),
         (".avi; A;", ".wav; A;", "'UTD-IMPROV-S01A-F01-P-FM01.avi; N; "),
-        ("A:2.000000", "A:9.000000", "values from 1 to 5, or NaN"),
-        ("A:2.000000", "A:high", "'UTD-IMPROV-S01A"),
+        ("A:1.500000", "A:9.000000", "values from 1 to 5, or NaN"),
+        ("A:1.500000", "A:high", "'UTD-IMPROV-S01A"),
     ],
 )
 def test_a_malformed_clip_is_said_with_file_line_text_and_expectation(

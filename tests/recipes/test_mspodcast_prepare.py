@@ -20,23 +20,23 @@ from mspodcast_labels import (
     read_speakers,
 )
 from mspodcast_prepare import prepare
-from tiny_mspodcast import (
-    HEADERS,
-    N_HIDDEN,
-    RECIPE,
-    STEREO,
-    hidden_clips,
-    labels,
-    write_corpus,
-)
+from short_corpora import write_in_tones
+from tiny_ravdess import ROOT
 
 from ser_mtl_modules.dataio.audio import read_audio
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.download import download_corpus
 from ser_mtl_modules.dataio.manifest import Manifest, read_manifest
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.synthesis.mspodcast import (
+    HEADERS,
+    STEREO,
+    hidden_clips,
+    labels,
+    write_mspodcast,
+)
 
-PROTOCOLS = RECIPE / "protocols.yaml"
+PROTOCOLS = ROOT / "recipes" / "MSP-Podcast" / "protocols.yaml"
 RELEASES = ("1.8", "1.10", "1.11", "1.12", "2.0")
 TEST1 = "msp-podcast-official-2.0"
 TEST2 = "msp-podcast-official-2.0-test2"
@@ -57,7 +57,13 @@ def complete(tmp_path_factory):
     def make(release="2.0"):
         if release not in made:
             folder = tmp_path_factory.mktemp("complete") / release
-            made[release] = write_corpus(folder, release, seconds=0.005)
+            made[release] = write_in_tones(
+                write_mspodcast,
+                folder,
+                0.005,
+                clips_per_speaker=8,
+                release=release,
+            )
         return made[release]
 
     return make
@@ -88,6 +94,8 @@ def edit(path, before, after):
 def test_every_clip_becomes_a_row_that_says_what_the_labels_say(corpus, csv):
     rows = read_rows(corpus, csv)
     row = rows[CLIP]
+    written = (corpus / "Transcripts" / f"{CLIP}.txt").read_text("utf-8")
+    assert "… " in written
     assert row.pop("duration") >= 0.005
     assert row == {
         "wav": f"{corpus}/Audios/{CLIP}.wav",
@@ -96,18 +104,18 @@ def test_every_clip_becomes_a_row_that_says_what_the_labels_say(corpus, csv):
         "emotion": "H",
         "speaker": "30",
         "gender": "M",
-        "transcript": "WELL IT'S NUMBER",
+        "transcript": written.replace("…", "").strip(".\n").upper(),
         "session": "1000",
         "style": "",
         "split": "Train",
-        "arousal": "2.0",
-        "valence": "4.0",
-        "dominance": "2.6",
+        "arousal": "5.2",
+        "valence": "5.6",
+        "dominance": "4.6",
         "raters": "happy:2|neutral:1",
         "checksum": "",
         "speaker_tenth": "7",
     }
-    assert len(rows) == len(labels()) + N_HIDDEN
+    assert len(rows) == len(labels()) + len(hidden_clips())
 
 
 @pytest.mark.parametrize("release", HEADERS)
@@ -119,9 +127,9 @@ def test_two_spellings_and_any_order_of_columns_say_the_same(
     for name, expected in labels(release).items():
         row = rows[name]
         assert row["emotion"] == expected["EmoClass"]
-        assert row["arousal"] == expected["EmoAct"]
-        assert row["valence"] == expected["EmoVal"]
-        assert row["dominance"] == expected["EmoDom"]
+        assert row["arousal"] == str(expected["EmoAct"])
+        assert row["valence"] == str(expected["EmoVal"])
+        assert row["dominance"] == str(expected["EmoDom"])
     splits = Counter(row["split"] for row in rows.values())
     assert splits["Development"] == 18  # Validation, up to 1.9
 
@@ -155,7 +163,7 @@ def test_unknown_speakers_are_empty_and_counted_aloud(corpus, csv, caplog):
     assert len(unknown) == 8
     assert {row["gender"] for row in unknown} == {""}
     assert {row["speaker_tenth"] for row in unknown} == {""}
-    assert "Speaker unknown: 8 of 26 in Train." in caplog.text
+    assert "Speaker unknown: 8 of 50 in Train." in caplog.text
 
 
 @pytest.mark.parametrize("word", ["unknown", "Speaker_Unknown", "UNKNOWN"])
@@ -172,11 +180,11 @@ def test_o_and_x_are_rows_that_cards_drop_and_ten_classes_keep(corpus, csv):
     assert found["O"] == found["X"] == 2
     manifest = read_manifest(csv, corpus)
     split = load_card(PROTOCOLS, TEST1).split(manifest, 1, check_counts=False)
-    assert len(split.train) == 24 and len(split.valid) == 16
+    assert len(split.train) == 48 and len(split.valid) == 16
     card = load_card(PROTOCOLS, f"{TEST1}+10class")
     assert card.classes[8:] == ["other_emotion", "no_agreement"]
     split = card.split(manifest, 1, check_counts=False)
-    assert len(split.train) == 26 and len(split.valid) == 18
+    assert len(split.train) == 50 and len(split.valid) == 18
 
 
 def test_test3_without_labels_is_a_row_without_emotion_in_no_set(corpus, csv):
@@ -226,7 +234,7 @@ def test_partition_may_be_spelled_without_s_and_be_missing(corpus, csv):
     (corpus / "Partitions.txt").rename(corpus / "Partition.txt")
     assert read_rows(corpus, csv) == rows
     (corpus / "Partition.txt").unlink()
-    assert len(read_rows(corpus, csv)) == len(rows) - N_HIDDEN
+    assert len(read_rows(corpus, csv)) == len(rows) - len(hidden_clips())
 
 
 def test_what_is_in_previous_releases_is_not_looked_into(corpus, csv):
@@ -273,7 +281,10 @@ def test_a_missing_file_is_tolerated_and_said(corpus, csv, caplog):
     (corpus / "Audios" / f"{CLIP}.wav").unlink()
     with caplog.at_level(logging.WARNING):
         rows = read_rows(corpus, csv)
-    assert CLIP not in rows and len(rows) == len(labels()) + N_HIDDEN - 1
+    assert (
+        CLIP not in rows
+        and len(rows) == len(labels()) + len(hidden_clips()) - 1
+    )
     assert "1 labelled clips have no audio" in caplog.text
     assert CLIP in caplog.text
 
@@ -283,15 +294,15 @@ def test_more_missing_files_are_an_error_unless_they_may_be_left_out(
 ):
     for path in sorted(corpus.glob("Audios/*1000_*.wav"))[:3]:
         path.unlink()
-    with pytest.raises(SerMtlError, match="no audio of 3 of 68 labelled clips"):
+    with pytest.raises(SerMtlError, match="no audio of 3 of 92 labelled clips"):
         prepare(corpus, csv)
     rows = read_rows(corpus, csv, skip_bad_audio=True)
-    assert len(rows) == len(labels()) + N_HIDDEN - 3
+    assert len(rows) == len(labels()) + len(hidden_clips()) - 3
 
 
 def test_without_any_audio_nothing_is_left_out(corpus, csv):
     shutil.rmtree(corpus / "Audios")
-    with pytest.raises(SerMtlError, match="no audio of 68 of 68"):
+    with pytest.raises(SerMtlError, match="no audio of 92 of 92"):
         prepare(corpus, csv, skip_bad_audio=True)
 
 
@@ -299,7 +310,7 @@ def test_test3_may_have_no_audio(corpus, csv, caplog):
     for name in hidden_clips():
         (corpus / "Audios" / f"{name}.wav").unlink()
     assert len(read_rows(corpus, csv)) == len(labels())
-    assert "3 clips without labels have no audio" in caplog.text
+    assert "8 clips without labels have no audio" in caplog.text
 
 
 def test_audio_without_labels_and_odd_names_are_left_out_and_said(
@@ -309,7 +320,7 @@ def test_audio_without_labels_and_odd_names_are_left_out_and_said(
     shutil.copy(clip, corpus / "Audios" / "MSP-PODCAST_9999_0001.wav")
     shutil.copy(clip, corpus / "Audios" / "MSP-PODCAST_9.wav")
     shutil.copy(clip, corpus / "Audios" / f"._{CLIP}.wav")
-    assert len(read_rows(corpus, csv)) == len(labels()) + N_HIDDEN
+    assert len(read_rows(corpus, csv)) == len(labels()) + len(hidden_clips())
     assert "1 audio files are in no label file" in caplog.text
     assert "1 files are not named as in MSP-Podcast" in caplog.text
 
@@ -358,16 +369,16 @@ def test_download_says_where_the_corpus_can_be_got(tmp_path):
 @pytest.mark.parametrize(
     "after, message",
     [
-        ("Train,MSP_1.wav,4.0,2.0,2.6,H,Male,30", "expected a file such as"),
-        (f"Train,{CLIP}.wav,4.0,2.0,2.6,Q,Male,30", "EmoClass to be one of A"),
-        (f"Train,{CLIP}.wav,9.0,2.0,2.6,H,Male,30", "EmoVal from 1 to 7"),
-        (f"Train,{CLIP}.wav,4.0,low,2.6,H,Male,30", "EmoAct from 1 to 7"),
-        (f"Train,{CLIP}.wav,4.0,2.0,2.6,H,male,30", "Gender to be one of Male"),
-        (f"Test4,{CLIP}.wav,4.0,2.0,2.6,H,Male,30", "Split_Set to be one of"),
-        (f"Train,{CLIP}.wav,4.0,2.0,2.6,H,Male,", "expected SpkrID, or Unkn"),
-        (f"Train,{CLIP}.wav,4.0,2.0,2.6,H,Male", "expected 8 values"),
+        ("Train,MSP_1.wav,5.6,5.2,4.6,H,Male,30", "expected a file such as"),
+        (f"Train,{CLIP}.wav,5.6,5.2,4.6,Q,Male,30", "EmoClass to be one of A"),
+        (f"Train,{CLIP}.wav,9.0,5.2,4.6,H,Male,30", "EmoVal from 1 to 7"),
+        (f"Train,{CLIP}.wav,5.6,low,4.6,H,Male,30", "EmoAct from 1 to 7"),
+        (f"Train,{CLIP}.wav,5.6,5.2,4.6,H,male,30", "Gender to be one of Male"),
+        (f"Test4,{CLIP}.wav,5.6,5.2,4.6,H,Male,30", "Split_Set to be one of"),
+        (f"Train,{CLIP}.wav,5.6,5.2,4.6,H,Male,", "expected SpkrID, or Unkn"),
+        (f"Train,{CLIP}.wav,5.6,5.2,4.6,H,Male", "expected 8 values"),
         (
-            f"Train,{STEREO}.wav,4.0,2.0,2.6,H,Male,30",
+            f"Train,{STEREO}.wav,5.6,5.2,4.6,H,Male,30",
             "expected each file once",
         ),
     ],
@@ -376,7 +387,7 @@ def test_a_malformed_label_is_said_with_file_line_text_and_expectation(
     corpus, csv, after, message
 ):
     path = corpus / CONSENSUS
-    edit(path, f"Train,{CLIP}.wav,4.0,2.0,2.6,H,Male,30", after)
+    edit(path, f"Train,{CLIP}.wav,5.6,5.2,4.6,H,Male,30", after)
     with pytest.raises(SerMtlError) as error:
         prepare(corpus, csv)
     assert f"labels_consensus.csv, line 4: found '{after}', expected" in str(
@@ -548,5 +559,11 @@ def test_the_challenge_validates_on_a_tenth_of_the_known_speakers(corpus, csv):
     card = load_card(PROTOCOLS, CHALLENGE)
     split = card.split(manifest, 1, check_counts=False)
     assert {row["speaker"] for row in split.valid.values()} == {"42"}
-    assert {row["speaker"] for row in split.train.values()} == {"30", ""}
+    assert {row["speaker"] for row in split.train.values()} == {
+        "30",
+        "44",
+        "45",
+        "47",
+        "",
+    }
     assert {row["split"] for row in split.test.values()} == {"Development"}

@@ -296,8 +296,8 @@ def test_any_name_is_read_or_refused_with_our_error(stem):
 def spoken(tmp_path_factory):
     """A sample corpus: a clip of each actor, of actor 3 both sentences."""
     folder = tmp_path_factory.mktemp("spoken") / "RAVDESS"
-    write_ravdess(folder, clips_per_actor=1)
-    write_ravdess(folder, actors=[3], clips_per_actor=16)
+    write_ravdess(folder, clips_per_speaker=1)
+    write_ravdess(folder, actors=[3], clips_per_speaker=16)
     return folder
 
 
@@ -326,7 +326,7 @@ def test_transcripts_of_a_sample_corpus_are_what_was_spoken(sample, csv):
 
 def test_the_sentences_of_ravdess_are_the_same_either_way(tmp_path, csv):
     folder = tmp_path / "both"
-    write_ravdess(folder, sentences=SENTENCES, clips_per_actor=1)
+    write_ravdess(folder, sentences=SENTENCES, clips_per_speaker=1)
     prepare(folder, csv)
     for row in read_manifest(csv, folder).rows.values():
         assert row["transcript"] == FIELDS["statement"][row["statement"]]

@@ -13,21 +13,22 @@ from hypothesis import (
     strategies as st,
 )
 from savee_prepare import parse_name, prepare
-from tiny_savee import (
-    PACKINGS,
-    RECIPE,
-    SENTENCES,
-    SPEAKERS,
-    listing,
-    write_corpus,
-)
+from short_corpora import write_in_tones
+from tiny_ravdess import ROOT
 
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.download import download_corpus
 from ser_mtl_modules.dataio.manifest import Manifest, read_manifest
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.synthesis.savee import (
+    EMOTIONS,
+    PACKINGS,
+    SPEAKERS,
+    names,
+    write_savee,
+)
 
-PROTOCOLS = RECIPE / "protocols.yaml"
+PROTOCOLS = ROOT / "recipes" / "SAVEE" / "protocols.yaml"
 CARDS = ["savee-4fold-speaker", "savee-emobox"]
 CLIP = "AudioData/JE/sa02.wav"
 
@@ -36,7 +37,17 @@ CLIP = "AudioData/JE/sa02.wav"
 def complete(tmp_path_factory):
     """All speakers, each emotion twice, clips of 5 ms."""
     folder = tmp_path_factory.mktemp("complete") / "SAVEE"
-    return write_corpus(folder, seconds=0.005)
+    return write_small(folder)
+
+
+def write_small(folder, packing="official"):
+    return write_in_tones(
+        write_savee, folder, 0.005, clips_per_speaker=14, packing=packing
+    )
+
+
+def listing(clips_per_speaker=None):
+    return [(who, n) for who in SPEAKERS for n in names(clips_per_speaker)]
 
 
 @pytest.fixture
@@ -53,7 +64,7 @@ def csv(tmp_path):
 def test_every_file_becomes_a_row_that_says_what_its_name_says(corpus, csv):
     prepare(corpus, csv)
     rows = read_manifest(csv, corpus).rows
-    assert rows.keys() == {f"{s}_{name}" for s, name in listing(most=2)}
+    assert rows.keys() == {f"{s}_{name}" for s, name in listing(14)}
     row = rows["JE_sa02"]
     assert len(row.pop("checksum")) == 32
     assert 0.005 <= row.pop("duration") < 0.007
@@ -80,7 +91,7 @@ def test_every_file_becomes_a_row_that_says_what_its_name_says(corpus, csv):
 def test_all_packings_give_the_same_rows(complete, csv, tmp_path, packing):
     prepare(complete, csv)
     expected = read_manifest(csv, "").rows
-    other = write_corpus(tmp_path / "other", packing, seconds=0.005)
+    other = write_small(tmp_path / "other", packing)
     prepare(other, csv)
     found = read_manifest(csv, "").rows
     for row in [*found.values(), *expected.values()]:
@@ -91,9 +102,8 @@ def test_all_packings_give_the_same_rows(complete, csv, tmp_path, packing):
 def test_sadness_and_surprise_are_not_taken_for_other_letters(complete, csv):
     prepare(complete, csv)
     rows = read_manifest(csv, complete).rows.values()
-    assert Counter(row["emotion"] for row in rows) == dict.fromkeys(
-        SENTENCES, 8
-    )
+    found = Counter(row["emotion"] for row in rows)
+    assert found == dict.fromkeys(EMOTIONS, 8)
 
 
 def test_info_txt_is_no_audio_and_other_sounds_are_passed_over(corpus, csv):
@@ -127,7 +137,7 @@ def test_copies_in_another_packing_are_taken_once_and_it_is_said(
 ):
     prepare(corpus, csv)
     single = csv.read_bytes()
-    write_corpus(corpus / "kaggle", "in one folder", seconds=0.005)
+    write_small(corpus / "kaggle", "in one folder")
     with caplog.at_level(logging.WARNING):
         prepare(corpus, csv)
     assert csv.read_bytes() == single

@@ -2,10 +2,11 @@
 
 import pytest
 import train
-from tiny_emodb import RECIPE, write_corpus
-from tiny_ravdess import arguments, predictions, scores
+from short_corpora import write_in_tones
+from tiny_ravdess import ROOT, arguments, predictions, scores
 
 from ser_mtl_modules.experiments.report import as_markdown, report_on
+from ser_mtl_modules.synthesis.emodb import write_emodb
 from ser_mtl_modules.training.results import differences, read_run
 
 FOLDS = (2, 3)  # test on speakers 08, without disgust, and 09
@@ -15,7 +16,7 @@ FOLDS = (2, 3)  # test on speakers 08, without disgust, and 09
 def finished(tmp_path_factory):
     """A folder with a run of either fold."""
     folder = tmp_path_factory.mktemp("runs")
-    corpus = write_corpus(folder / "EMODB")
+    corpus = write_in_tones(write_emodb, folder / "EMODB", clips_per_speaker=7)
     for fold in FOLDS:
         train.main(
             arguments(
@@ -23,7 +24,7 @@ def finished(tmp_path_factory):
                 folder / "runs" / f"fold-{fold}",
                 f"--fold={fold}",
                 "--number_of_epochs=1",
-                recipe=RECIPE,
+                recipe=ROOT / "recipes" / "EMODB",
             )
         )
     return folder / "runs"

@@ -68,6 +68,8 @@ def test_mixup_and_features_differ_only_where_they_have_to():
 
 # of a corpus; all else is the method
 DATA = {"data_folder", "card", "preparation", "download"}
+# where the paper of multi-loss learning ran it, beside RAVDESS
+MULTI_LOSS = {"IEMOCAP", "MSP-IMPROV", "SAVEE"}
 # of a corpus whose card has fewer tasks
 TASKS = {"SAVEE": {"auxiliary_tasks"}}
 # of a corpus a hundred times as large, whose YAMLs say why
@@ -84,6 +86,12 @@ ELSEWHERE = [
     for path in sorted((ROOT / "recipes").glob("*/hparams/*.yaml"))
     if path.parents[1] not in (RECIPE, LARGE) and (HPARAMS / path.name).exists()
 ]
+
+
+@pytest.mark.parametrize("name", ["mll", "mll_fbank", "mll_frozen"])
+def test_multi_loss_learning_is_for_the_corpora_of_its_paper(name):
+    found = {p.parts[-3] for p in ELSEWHERE if p.stem == name}
+    assert found == MULTI_LOSS and not (LARGE / f"hparams/{name}.yaml").exists()
 
 
 @pytest.mark.parametrize("name", ["mtl", "mtl_fbank", "mtl_frozen"])

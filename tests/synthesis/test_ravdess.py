@@ -7,16 +7,20 @@ import pytest
 import soundfile
 
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.synthesis import corpus
+from ser_mtl_modules.synthesis.corpus import SETTINGS
 from ser_mtl_modules.synthesis.ravdess import (
     ACTORS,
     SENTENCES,
-    SETTINGS,
     clips_of,
     said_by,
-    speak,
     transcripts,
     write_ravdess,
 )
+
+
+def speak(clip, sentences=None, without=None):
+    return corpus.speak(clip.utterance(sentences=sentences), without=without)
 
 
 def contents(folder):
@@ -59,7 +63,7 @@ def test_two_actors_are_written_whole_and_once(tmp_path):
 
 
 def test_a_clip_has_the_same_bits_whatever_was_written_before(tmp_path):
-    few = dict(clips_per_actor=4)
+    few = dict(clips_per_speaker=4)
     write_ravdess(tmp_path / "both", actors=[3, 4], **few)
     write_ravdess(tmp_path / "one", actors=[4], **few)
     both, one = contents(tmp_path / "both"), contents(tmp_path / "one")
@@ -73,10 +77,10 @@ def test_a_clip_has_the_same_bits_whatever_was_written_before(tmp_path):
 
 
 def test_what_is_missing_is_written_again(tmp_path):
-    write_ravdess(tmp_path, actors=[1], clips_per_actor=3)
+    write_ravdess(tmp_path, actors=[1], clips_per_speaker=3)
     before = contents(tmp_path)
     (tmp_path / next(iter(before))).unlink()
-    assert write_ravdess(tmp_path, actors=[1], clips_per_actor=3) == 1
+    assert write_ravdess(tmp_path, actors=[1], clips_per_speaker=3) == 1
     assert contents(tmp_path) == before
 
 
@@ -101,7 +105,7 @@ def test_the_real_corpus_is_left_alone(tmp_path):
 
 
 def test_other_settings_in_the_same_folder_are_an_error(tmp_path):
-    write_ravdess(tmp_path, actors=[1], clips_per_actor=1)
+    write_ravdess(tmp_path, actors=[1], clips_per_speaker=1)
     before = contents(tmp_path)
     with pytest.raises(SerMtlError, match=r"settings \(seed, sentences\)"):
         write_ravdess(tmp_path, actors=[1], seed=3)
@@ -133,14 +137,14 @@ def test_damaged_settings_are_an_error(tmp_path, text):
 
 
 def test_settings_say_what_each_actor_says(tmp_path):
-    write_ravdess(tmp_path, actors=[2], clips_per_actor=1)
+    write_ravdess(tmp_path, actors=[2], clips_per_speaker=1)
     texts = transcripts(tmp_path)
     assert len(texts) == len(set(texts.values())) == 48
     assert [texts["02", "01"], texts["02", "02"]] == said_by([2])["02"]
 
 
 def test_all_actors_can_say_the_sentences_of_ravdess(tmp_path):
-    write_ravdess(tmp_path, [1, 2], sentences=SENTENCES, clips_per_actor=1)
+    write_ravdess(tmp_path, [1, 2], sentences=SENTENCES, clips_per_speaker=1)
     texts = transcripts(tmp_path)
     assert {texts[f"{a:02d}", "01"] for a in ACTORS} == {SENTENCES[0]}
     assert {texts[f"{a:02d}", "02"] for a in ACTORS} == {SENTENCES[1]}

@@ -73,9 +73,7 @@ def test_gradient_in_padding_is_zero(task, wavs):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_there_is_a_frame_for_each_of_the_target(
-    task, encoder, wavs, training
-):
+def test_there_is_a_frame_for_each_of_the_target(task, encoder, wavs, training):
     encoder.train(training)
     for n in (1, 159, 160, 640, 6399):
         clips = wavs[:, :n], torch.ones(3)

@@ -1,0 +1,55 @@
+"""Two finished runs and their exports."""
+
+import pytest
+import train
+from matplotlib.figure import Figure
+from tiny_ravdess import AS_IS, SLOW, arguments, write_corpus
+
+from ser_mtl_modules.inference.export import export_run
+from ser_mtl_modules.inference.recognizer import EmotionRecognizer
+
+KINDS = ["fbank", "frozen"]
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory, tiny_models):
+    """By kind: a run from log-mels, one on a frozen Whisper in two views."""
+    folder = tmp_path_factory.mktemp("inference")
+    corpus = write_corpus(folder / "RAVDESS", n_emotions=2)
+    with pytest.MonkeyPatch.context() as patch:  # drawing takes longest
+        patch.setattr(Figure, "savefig", lambda figure, path, **_: None)
+        train.main(arguments(corpus, folder / "fbank"))
+        train.main(
+            arguments(
+                corpus,
+                folder / "frozen",
+                f"--ssl_hub={tiny_models['whisper']}",
+                f"--signal={{folder: {folder / 'features'}, "
+                f"views: [{AS_IS}], test_views: [{AS_IS}, {SLOW}]}}",
+                yaml="mtl_frozen.yaml",
+            )
+        )
+    return {kind: folder / kind for kind in KINDS}
+
+
+@pytest.fixture(scope="session")
+def exports(runs):
+    """The exports' folders by kind; tests that change one copy it first."""
+    folders = {}
+    for kind, run in runs.items():
+        folders[kind] = run.parent / "exports" / kind
+        export_run(run, folders[kind])
+    return folders
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def kind(request):
+    """Of a run."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def recognizer(exports, kind):
+    """A loaded export."""
+    cpu = {"device": "cpu"}
+    return EmotionRecognizer.from_hparams(exports[kind], run_opts=cpu)
