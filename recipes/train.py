@@ -36,7 +36,6 @@ from ser_mtl_modules.atomic import atomic_write  # noqa: E402
 from ser_mtl_modules.dataio.batching import DurationBatchSampler  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
 from ser_mtl_modules.dataio.folds import open_fold  # noqa: E402
-from ser_mtl_modules.dataio.unlabelled import UnlabelledSpeech  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
 from ser_mtl_modules.losses.soft_targets import main_class  # noqa: E402
@@ -136,9 +135,8 @@ def loaders(brain, hparams, split):
             n_views=len(views),
         )
         made[name] = data, sampler
-    # what most methods do without
-    unlabelled = hparams.get("unlabelled", UnlabelledSpeech())
-    made["train"] = unlabelled.beside(*made["train"])
+    if "unlabelled" in hparams:
+        made["train"] = hparams["unlabelled"].beside(*made["train"])
     return {
         name: brain.loader(*read, hparams["num_workers"])
         for name, read in made.items()
