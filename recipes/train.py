@@ -36,6 +36,7 @@ from ser_mtl_modules.atomic import atomic_write  # noqa: E402
 from ser_mtl_modules.dataio.batching import DurationBatchSampler  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
 from ser_mtl_modules.dataio.folds import open_fold  # noqa: E402
+from ser_mtl_modules.dataio.unlabelled import n_labelled  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
 from ser_mtl_modules.losses.soft_targets import main_class  # noqa: E402
@@ -54,14 +55,17 @@ class MultiTaskBrain(SERBrain):
         """Waves, or levels computed before, to the prediction of every task."""
         batch = batch.to(self.device)
         wavs, wav_lens = batch.sig
+        n = n_labelled(batch)  # what comes after is not for the main task
         if stage == sb.Stage.TRAIN:
             wavs, wav_lens, labels = self.hparams.augment(wavs, wav_lens)
             vars(batch).update(labels)  # for tasks that learn what was done
-            wavs, wav_lens, self.shares = self.hparams.mixup(wavs, wav_lens)
+            wavs, wav_lens, shares = self.hparams.mixup(wavs, wav_lens)
+            self.shares = shares[:n]
         main, others, lens = self.features(wavs, wav_lens)
         fused = self.modules.co_attention(main, others, lens)
+        seen = {name: (feats, lens) for name, feats in others.items()}
         return {
-            name: task(others.get(name, fused), lens)
+            name: task(*seen.get(name, (fused[:n], lens[:n])))
             for name, task in self.modules.tasks.items()
         }
 

@@ -16,6 +16,8 @@ from speechbrain.utils.logger import get_logger
 
 logger = get_logger(__name__)
 
+PREFIX = "unlabelled: "  # of the ID of a piece, which no corpus has
+
 
 class UnlabelledSpeech:
     """Pieces of all audio in a folder, as many in a batch as labelled clips.
@@ -59,7 +61,7 @@ class UnlabelledSpeech:
                 "--unlabelled='{folder: /path/to/speech}', or leave it out."
             )
         rows = {
-            f"{path.relative_to(folder)} {i + 1}": {
+            f"{PREFIX}{path.relative_to(folder)} {i + 1}": {
                 "wav": str(path),
                 "start": start,
                 "stop": stop,
@@ -96,6 +98,29 @@ class UnlabelledSpeech:
         pieces = dataset(self.rows(), self.waves)
         both = ConcatDataset([clips, pieces])
         return both, PairedBatchSampler(sampler, len(clips), len(pieces))
+
+
+def n_labelled(batch):
+    """How many clips a batch has before its unlabelled speech begins.
+
+    Arguments
+    ---------
+    batch : speechbrain.dataio.batch.PaddedBatch
+        With the ``id`` of each clip.
+
+    Returns
+    -------
+    int
+
+    Example
+    -------
+    >>> from types import SimpleNamespace
+    >>> n_labelled(
+    ...     SimpleNamespace(id=["03-01", "03-02", "unlabelled: a.wav 1"])
+    ... )
+    2
+    """
+    return sum(not utterance.startswith(PREFIX) for utterance in batch.id)
 
 
 class PairedBatchSampler(EpochBatchSampler):

@@ -2,7 +2,6 @@
 
 from ser_mtl_modules.augment.kinds import NONE
 from ser_mtl_modules.errors import SerMtlError
-from ser_mtl_modules.lobes.pooling import UtteranceNorm
 from ser_mtl_modules.tasks.classification import Classification
 
 
@@ -19,7 +18,7 @@ class AugmentationType(Classification):
         d of the features.
     kinds : dict
         Those that `RandomKind` draws from, by name.
-    hidden_size, dropout, norm
+    hidden_size, dropout
         As for `Classification`.
 
     Example
@@ -28,21 +27,13 @@ class AugmentationType(Classification):
     ['none', 'speed', 'noise']
     """
 
-    def __init__(
-        self,
-        input_size,
-        kinds,
-        hidden_size=None,
-        dropout=0.0,
-        norm=UtteranceNorm,
-    ):
+    def __init__(self, input_size, kinds, hidden_size=None, dropout=0.0):
         super().__init__(
             input_size,
             [NONE, *kinds],
             label="augmentation",
             hidden_size=hidden_size,
             dropout=dropout,
-            norm=norm,
         )
 
     def target(self, batch):

@@ -120,10 +120,10 @@ def test_targets_do_not_depend_on_training_or_mixed_precision(task, wavs):
 
 def test_it_learns(task, encoder, wavs):
     parameters = [*task.parameters(), *encoder.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=0.01)
-    quiet = wavs * torch.linspace(0, 1, 6400) ** 2
+    optimizer = torch.optim.Adam(parameters, lr=0.02)
+    quiet = wavs[:, :3200] * torch.linspace(0, 1, 3200) ** 2
     losses = []
-    for _ in range(60):
+    for _ in range(40):
         loss = task.loss(said(task, encoder, quiet), task.target(batch(quiet)))
         optimizer.zero_grad()
         loss.backward()
