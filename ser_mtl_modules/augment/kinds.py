@@ -110,9 +110,9 @@ class Noise(torch.nn.Module):
 class Mask(torch.nn.Module):
     """Stretches of time and bands of frequency without the clip.
 
-    What SpecAugment (Park et al., 2019) does to spectra, on waves: in their
-    place is noise of the clip's own mean spectrum and level, as SpecAugment's
-    masks are best filled with the mean. Clips of less than 0.1 s stay as they
+    What SpecAugment (Park et al., 2019) does to spectra, on waves: in place of
+    a stretch is white noise of the clip's level, in place of the bands white
+    noise with the energy that they had. Clips of less than 0.1 s stay as they
     are.
 
     Arguments
@@ -151,12 +151,13 @@ class Mask(torch.nn.Module):
     def forward(self, wavs, n_samples):
         """Changes clips as the module says; gives `Changed`."""
         inside = frame_mask(n_samples, wavs.shape[1])
-        noise = shaped_noise(wavs, "speech-shaped")
+        noise = shaped_noise(wavs, "white")
         noise = noise * gain(noise * inside, wavs)  # it goes on after the clip
         size = fft_size(wavs.shape[1])
-        spectra = (torch.fft.rfft(x, n=size) for x in (noise, wavs))  # [b, F]
-        bands = self._bands(len(wavs), size).to(wavs.device)
-        spectrum = torch.where(bands, *spectra)
+        spectrum, other = (torch.fft.rfft(x, n=size) for x in (wavs, noise))
+        bands = self._bands(len(wavs), size).to(wavs.device)  # [b, F]
+        other = other * gain((other * bands).abs(), (spectrum * bands).abs())
+        spectrum = torch.where(bands, other, spectrum)
         masked = torch.fft.irfft(spectrum)[:, : wavs.shape[1]]
         masked = torch.where(self._stretches(inside), noise, masked) * inside
         whole = n_samples < self.MIN_SECONDS * self.sample_rate

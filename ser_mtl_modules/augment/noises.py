@@ -5,20 +5,23 @@ import torch
 from ser_mtl_modules.errors import SerMtlError, nearest
 
 
-def brown(spectrum):
-    """Energy falls by 6 dB an octave from 1/400 of the range on: rumble."""
+def white(spectrum):
+    """The same energy at every frequency."""
+    return torch.ones_like(spectrum, dtype=torch.float)
+
+
+def violet(spectrum):
+    """Energy rises by 6 dB an octave: hiss."""
+    return _share_of_range(spectrum)
+
+
+def band(spectrum):
+    """White between two frequencies, drawn for each clip; none outside."""
     share = _share_of_range(spectrum)
-    return (share >= 1 / 400) / share.clamp(min=1 / 400)
-
-
-def blue(spectrum):
-    """Energy rises by 3 dB an octave: hiss."""
-    return _share_of_range(spectrum).sqrt()
-
-
-def speech_shaped(spectrum):
-    """As much energy at every frequency as the clip has over its length."""
-    return spectrum.abs()
+    edges = torch.rand(len(spectrum), 2).sort(dim=1).values
+    # squared: most of what is said is in the lower frequencies
+    low, high = edges.square().to(share).unsqueeze(2).unbind(dim=1)
+    return ((low <= share) & (share <= high.maximum(low + 1 / 40))).float()
 
 
 def _share_of_range(spectrum):
@@ -27,11 +30,11 @@ def _share_of_range(spectrum):
     return share.expand(spectrum.shape)
 
 
-# Magnitudes [B, F] of each kind, of the clips' spectra [B, F]
-SPECTRA = {"brown": brown, "blue": blue, "speech-shaped": speech_shaped}
-# All noise that any recipe trains with: white is that of waves.SpeedAndNoise
-# and views.Noise. What tests robustness must use none of these.
-TRAINING_NOISES = ("white", *SPECTRA)
+# Magnitudes [B, F] of each kind, in the shape of clips' spectra
+SPECTRA = {"white": white, "violet": violet, "band": band}
+# All noise that any recipe trains with (waves.SpeedAndNoise and views.Noise have
+# white alone). What tests robustness refuses to use any of it.
+TRAINING_NOISES = tuple(SPECTRA)
 
 
 def check_noises(names):
