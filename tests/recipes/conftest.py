@@ -63,11 +63,11 @@ def trained(sample, tiny_models):
         run = data.parent / (folder or yaml)
         recipe = ROOT / "recipes" / corpus
         flags = ["--max_batch_duration=60", "--num_workers=0", *more]
-        if "fbank" not in yaml:
+        text = (recipe / "hparams" / yaml).read_text(encoding="utf-8")
+        if "\nssl_hub:" in text:
             flags.append(f"--ssl_hub={tiny_models['wavlm-large']}")
         if "frozen" in yaml:
             # that of the largest corpus stores some of Whisper's seven levels
-            text = (recipe / "hparams" / yaml).read_text(encoding="utf-8")
             some = ", levels: [1, -1]" if "levels:" in text else ""
             features = data.parent / "features"
             flags.append(f"--signal={{folder: {features}{some}}}")
