@@ -2,16 +2,18 @@
 """Recipe for multi-task and multi-loss speech emotion recognition.
 
 An encoder serves the emotion task and auxiliary ones (gender, speaker,
-transcript) where there are any; each task weighs the encoder's levels for
-itself, and emotion sees the others through co-attention. A task may be learned
-by several losses, of clips that may be mixed. This file is the same for all
+transcript, augmentation, reconstruction) where there are any; each task weighs
+the encoder's levels for itself, and emotion sees the others through
+co-attention. A task may be learned by several losses, of clips that may be
+mixed, or have unlabelled speech beside them. This file is the same for all
 corpora; what a method is made of stands in its YAML.
 
 To run it, in a corpus's folder:
 > python train.py hparams/mtl_fbank.yaml --data_folder=/path/to/RAVDESS
 
-Papers: https://arxiv.org/abs/2508.17878 (multi-task, co-attention, SWFC) and
-https://arxiv.org/abs/2512.04551 (multi-loss, energy-adaptive mixup).
+Papers: https://arxiv.org/abs/2508.17878 (multi-task, co-attention, SWFC),
+https://arxiv.org/abs/2512.04551 (multi-loss, energy-adaptive mixup) and
+https://arxiv.org/abs/2207.05298 (augmentation types, reconstruction).
 
 Authors
  * The ser-mtl authors 2026
@@ -34,6 +36,7 @@ from ser_mtl_modules.atomic import atomic_write  # noqa: E402
 from ser_mtl_modules.dataio.batching import DurationBatchSampler  # noqa: E402
 from ser_mtl_modules.dataio.datasets import dataset  # noqa: E402
 from ser_mtl_modules.dataio.folds import open_fold  # noqa: E402
+from ser_mtl_modules.dataio.unlabelled import n_labelled  # noqa: E402
 from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
 from ser_mtl_modules.losses.soft_targets import main_class  # noqa: E402
@@ -52,13 +55,17 @@ class MultiTaskBrain(SERBrain):
         """Waves, or levels computed before, to the prediction of every task."""
         batch = batch.to(self.device)
         wavs, wav_lens = batch.sig
+        n = n_labelled(batch)  # what comes after is not for the main task
         if stage == sb.Stage.TRAIN:
-            wavs = self.hparams.augment(wavs, wav_lens)
-            wavs, wav_lens, self.shares = self.hparams.mixup(wavs, wav_lens)
+            wavs, wav_lens, labels = self.hparams.augment(wavs, wav_lens)
+            vars(batch).update(labels)  # for tasks that learn what was done
+            wavs, wav_lens, shares = self.hparams.mixup(wavs, wav_lens)
+            self.shares = shares[:n]
         main, others, lens = self.features(wavs, wav_lens)
         fused = self.modules.co_attention(main, others, lens)
+        seen = {name: (feats, lens) for name, feats in others.items()}
         return {
-            name: task(others.get(name, fused), lens)
+            name: task(*seen.get(name, (fused[:n], lens[:n])))
             for name, task in self.modules.tasks.items()
         }
 
@@ -131,8 +138,13 @@ def loaders(brain, hparams, split):
             labels=[row["emotion"] for row in rows.values()],
             n_views=len(views),
         )
-        made[name] = brain.loader(data, sampler, hparams["num_workers"])
-    return made
+        made[name] = data, sampler
+    if "unlabelled" in hparams:
+        made["train"] = hparams["unlabelled"].beside(*made["train"])
+    return {
+        name: brain.loader(*read, hparams["num_workers"])
+        for name, read in made.items()
+    }
 
 
 def draw_attention(path, brain, signal, rows):

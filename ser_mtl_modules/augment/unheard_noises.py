@@ -15,7 +15,6 @@ import torch
 from ser_mtl_modules.dataio.audio import read_audio
 from ser_mtl_modules.errors import SerMtlError, shortlist
 
-HEARD = {"white"}  # by trainings: SpeedAndNoise, and the view Noise
 AUDIO = (".wav", ".flac", ".ogg", ".mp3")
 
 

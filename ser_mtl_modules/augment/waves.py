@@ -1,4 +1,10 @@
-"""Speed and noise on batches of waves, by SpeechBrain's augmentations."""
+"""Speed and noise on batches of waves, by SpeechBrain's augmentations.
+
+Every augmentation is called as ``augment(wavs [B, N], wav_lens [B])`` and gives
+waves, relative lengths, and what is known of the batch from then on: a dict of
+labels by name, which tasks read as they read the corpus's. Those here give
+none; ``kinds.py`` has one that does.
+"""
 
 import torch
 
@@ -34,13 +40,13 @@ class NoAugment(torch.nn.Module):
     Example
     -------
     >>> wavs = torch.randn(2, 9)
-    >>> NoAugment()(wavs, torch.ones(2)) is wavs
+    >>> NoAugment()(wavs, torch.ones(2))[0] is wavs
     True
     """
 
     def forward(self, wavs, wav_lens):
-        """Returns the waves."""
-        return wavs
+        """Returns the waves, their lengths, and no labels."""
+        return wavs, wav_lens, {}
 
 
 class SpeedAndNoise(torch.nn.Module):
@@ -90,8 +96,9 @@ class SpeedAndNoise(torch.nn.Module):
 
         Returns
         -------
-        torch.Tensor
-            Shape [B, N'], zero where there is padding.
+        tuple
+            Waves [B, N'], zero where there is padding; the relative lengths;
+            and no labels.
         """
         check_waves(wavs, "augment", f"{__name__}.NoAugment")
         wavs = self.speed(wavs)
@@ -102,7 +109,8 @@ class SpeedAndNoise(torch.nn.Module):
         for i in noisy.nonzero().flatten().tolist():
             clip = wavs[i : i + 1, : n_samples[i]]
             wavs[i, : n_samples[i]] = self._with_noise(clip)[0]
-        return wavs.masked_fill(~frame_mask(n_samples, wavs.shape[1]), 0.0)
+        wavs = wavs.masked_fill(~frame_mask(n_samples, wavs.shape[1]), 0.0)
+        return wavs, wav_lens, {}
 
     def _with_noise(self, clip):
         """Noise on one clip [1, N], which keeps its own level."""

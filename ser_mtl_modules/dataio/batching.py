@@ -9,7 +9,44 @@ from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.randomness import generator
 
 
-class DurationBatchSampler(Sampler):
+class EpochBatchSampler(Sampler):
+    """Batches that are a function of (seed, epoch).
+
+    A subclass says in ``batches(epoch)``, epochs counted from 1, which lists of
+    indices they are: the same ones whenever it is asked.
+
+    Arguments
+    ---------
+    seed : int
+        Of the experiment.
+    """
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.epoch = 1
+        self._made = None  # an epoch and its batches
+        self.skip = 0  # batches of this epoch that a resumed run has had
+
+    def set_epoch(self, epoch):
+        """Chooses the epoch whose batches come next."""
+        self.epoch = epoch
+
+    def __iter__(self):
+        batches = self._of_this_epoch()[self.skip :]
+        self.skip = 0
+        return iter(batches)
+
+    def __len__(self):
+        return len(self._of_this_epoch())
+
+    def _of_this_epoch(self):
+        """Made once: every step asks how many there are."""
+        if self._made is None or self._made[0] != self.epoch:
+            self._made = self.epoch, self.batches(self.epoch)
+        return self._made[1]
+
+
+class DurationBatchSampler(EpochBatchSampler):
     """Batches whose padded duration stays within a budget.
 
     Clips are sorted by duration with a random jitter, cut into batches, and
@@ -64,35 +101,14 @@ class DurationBatchSampler(Sampler):
     ):
         if not durations:
             raise SerMtlError("There is no clip to make batches of.")
+        super().__init__(seed)
         self.durations = [float(d) for d in durations]
         self.max_batch_duration = max_batch_duration
         self.max_batch_size = max_batch_size or len(durations)
-        self.seed = seed
         self.shuffle = shuffle
         self.jitter = jitter
         self.labels = labels
         self.n_views = n_views
-        self.epoch = 1
-        self._made = None  # an epoch and its batches
-        self.skip = 0  # batches of this epoch that a resumed run has had
-
-    def set_epoch(self, epoch):
-        """Chooses the epoch whose batches come next."""
-        self.epoch = epoch
-
-    def __iter__(self):
-        batches = self._of_this_epoch()[self.skip :]
-        self.skip = 0
-        return iter(batches)
-
-    def __len__(self):
-        return len(self._of_this_epoch())
-
-    def _of_this_epoch(self):
-        """Made once: every step asks how many there are."""
-        if self._made is None or self._made[0] != self.epoch:
-            self._made = self.epoch, self.batches(self.epoch)
-        return self._made[1]
 
     def batches(self, epoch):
         """The batches of an epoch.

@@ -23,7 +23,8 @@ from tqdm import tqdm
 
 from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.augment.corruptions import Untouched
-from ser_mtl_modules.augment.unheard_noises import HEARD, Voices, refuse_shared
+from ser_mtl_modules.augment.noises import TRAINING_NOISES
+from ser_mtl_modules.augment.unheard_noises import Voices, refuse_shared
 from ser_mtl_modules.dataio.batching import DurationBatchSampler
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.datasets import COLUMNS
@@ -166,7 +167,7 @@ class Robustness:
             noises = generated_noises(rate, Voices(self.clips.wave, speakers))
         else:
             noises = recorded_noises(noise, rate)
-        refuse_shared(HEARD, [sound.kind for sound in noises])
+        refuse_shared(TRAINING_NOISES, [sound.kind for sound in noises])
         on_logmels = hasattr(self.run.model.encoder, "of_logmels")
         return SUITES[suite](noises, rate, rooms, on_logmels)
 

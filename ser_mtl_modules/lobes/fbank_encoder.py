@@ -1,12 +1,10 @@
 """An encoder of log-mels that needs no pre-trained weights."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 
+from ser_mtl_modules.lobes.logmels import LogMels
 from ser_mtl_modules.lobes.masking import frame_mask, masked_mean
-from speechbrain.lobes.features import Fbank
 
 
 class MaskedBatchNorm(torch.nn.Module):
@@ -204,9 +202,6 @@ class FbankEncoder(torch.nn.Module):
     (torch.Size([3, 2, 26, 16]), [26, 13])
     """
 
-    # Below it is the rounding of 16 bits where a recording is quiet: with 80 dB
-    # the 48 kHz originals of RAVDESS got other posteriors than copies of them.
-    RANGE_DB = 60.0
     STEP = 32  # frames of 10 ms, to a multiple of which training pads
 
     def __init__(
@@ -224,23 +219,7 @@ class FbankEncoder(torch.nn.Module):
     ):
         super().__init__()
         self.sample_rate = sample_rate
-        self.fbanks = torch.nn.ModuleList()
-        for window in windows:
-            n_fft = 2 ** math.ceil(math.log2(window * sample_rate / 1000))
-            fbank = Fbank(
-                n_mels=n_mels,
-                sample_rate=sample_rate,
-                n_fft=n_fft,
-                win_length=window,
-                f_max=sample_rate / 2,
-            )
-            # Fbank takes what is 80 dB below the loudest frame for silence; it
-            # would also ask the frame that straddles the clip's end, which
-            # only exists where padding follows. So the floor is drawn here,
-            # after the mask.
-            fbank.compute_fbanks.top_db = torch.inf
-            self.fbanks.append(fbank)
-        self.hop = sample_rate // 100  # 10 ms, Fbank's own
+        self.fbanks = LogMels(n_mels, sample_rate, windows)
         self.warp = warp
         self.mask = torch.nn.ModuleList(mask)
         strides = [(2, 2)] + [(1, 2)] * (len(channels) - 2) + [(2, 2)]
@@ -274,17 +253,8 @@ class FbankEncoder(torch.nn.Module):
         tuple of torch.Tensor
             Log-mels [B, T, W, M] in dB, and frames of each clip [B].
         """
-        n_samples = (wav_lens * wavs.shape[1]).round().long()
-        # what follows a clip in its row must be what follows it alone: zeros
-        silence = ~frame_mask(n_samples, wavs.shape[1])
-        wavs = wavs.float().masked_fill(silence, 0.0)
         with _no_graph_unless_wanted(wavs):
-            logmels = torch.stack([fbank(wavs) for fbank in self.fbanks], 1)
-            lens = n_samples // self.hop + 1
-            mask = frame_mask(lens, logmels.shape[2])[:, None, :, None]
-            loudest = logmels.masked_fill(~mask, -torch.inf).amax((2, 3))
-            floor = loudest - self.RANGE_DB
-            logmels = logmels.maximum(floor[..., None, None])  # [B, W, T, M]
+            logmels, lens = self.fbanks(wavs, wav_lens)  # [B, W, T, M]
         return logmels.transpose(1, 2), lens
 
     def features(self, wavs, wav_lens):

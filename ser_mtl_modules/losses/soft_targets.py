@@ -12,14 +12,14 @@ def mix_targets(labels, shares, n_classes):
         Class indices of the clips before mixing, shape [B]; -1 where unknown.
     shares : torch.Tensor
         How much of each clip's label belongs to each mixed clip, shape
-        [B, B]; rows sum to 1.
+        [n, B] for n mixed clips; rows sum to 1.
     n_classes : int
         C.
 
     Returns
     -------
     torch.Tensor
-        Shape [B, C]. Rows sum to 1, or to 0 where any part is unknown.
+        Shape [n, C]. Rows sum to 1, or to 0 where any part is unknown.
 
     Example
     -------

@@ -64,7 +64,7 @@ class Task(torch.nn.Module):
             Of the clips before mixing, as `target` gave it.
         shares : torch.Tensor
             How much of each clip's label belongs to each mixed clip, shape
-            [B, B]; rows sum to 1.
+            [n, B] for the first n of them; rows sum to 1.
 
         Returns
         -------

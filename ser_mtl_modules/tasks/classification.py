@@ -26,10 +26,10 @@ class Classification(Task):
     With ``hidden_size`` the head is that of paper A's emotion task as we read
     it (f is what the contrastive losses see)::
 
-        f = Linear(BatchNorm(ASP(feats)))
+        f = Linear(norm(ASP(feats)))
         logits = Linear(Dropout(ReLU(LayerNorm(f))))
 
-    without, it is logits = Linear(Dropout(f)), f = BatchNorm(ASP(feats)).
+    without, it is logits = Linear(Dropout(f)), f = norm(ASP(feats)).
 
     Arguments
     ---------
@@ -48,6 +48,9 @@ class Classification(Task):
         Before the last layer.
     prefix : str
         Of the columns that `describe` gives: ``"gender_"`` for gender.
+    norm : callable
+        Makes what follows the pooling, of its size: a batch norm, or
+        ``LayerNorm`` where a batch holds clips that the task is not to see.
 
     Example
     -------
@@ -66,6 +69,7 @@ class Classification(Task):
         hidden_size=None,
         dropout=0.0,
         prefix="",
+        norm=UtteranceNorm,
     ):
         super().__init__()
         self.classes = list(classes)
@@ -74,7 +78,7 @@ class Classification(Task):
         self.criterion = CrossEntropy() if loss is None else loss
         self.pool = AttentiveStatisticsPooling(input_size)
         size = self.pool.output_size
-        self.norm = UtteranceNorm(size)
+        self.norm = norm(size)
         if hidden_size is None:
             self.embed = torch.nn.Identity()
             between = []

@@ -33,7 +33,7 @@ def noise_alone(snr, prob=1.0):
 @pytest.mark.parametrize("snr", [20.0, 30.0])
 def test_snr_is_exact_and_each_clip_keeps_its_level(wavs, snr):
     torch.manual_seed(0)
-    noisy = noise_alone(snr)(wavs, LENS)
+    noisy, _, _ = noise_alone(snr)(wavs, LENS)
     for clip, out, n in zip(wavs.double(), noisy.double(), [N, N // 2, N]):
         clip, out = clip[:n], out[:n]
         speech = (out @ clip) / (clip @ clip) * clip
@@ -48,7 +48,7 @@ def test_snr_lies_between_its_bounds_and_differs_between_clips(wavs):
         speeds=[100], noise_prob=1.0, snr_low=10.0, snr_high=25.0
     )
     found = []
-    for clip, out in zip(wavs, augment(wavs, LENS)):
+    for clip, out in zip(wavs, augment(wavs, LENS)[0]):
         speech = (out @ clip) / (clip @ clip) * clip
         ratio = speech.square().sum() / (out - speech).square().sum()
         found.append(10 * ratio.log10().item())
@@ -61,7 +61,8 @@ def test_padding_stays_zero_and_relative_lengths_stay(wavs, speed):
     wavs, lens = wavs[:, : N // 10].clone(), torch.tensor([1.0, 0.3, 0.77])
     wavs += 0.1  # what lies in padding before is gone after
     augment = SpeedAndNoise(speeds=[speed], noise_prob=1.0)
-    out = augment(wavs, lens)
+    out, new_lens, labels = augment(wavs, lens)
+    assert torch.equal(new_lens, lens) and labels == {}
     assert out.shape[1] == pytest.approx(wavs.shape[1] * 100 / speed, abs=1)
     for row, length in zip(out, lens):
         n = round(length.item() * out.shape[1])
@@ -73,26 +74,27 @@ def test_the_same_seed_gives_the_same_and_another_seed_does_not(wavs):
     results = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        results.append(augment(wavs[:, :16000], torch.ones(3)))
+        results.append(augment(wavs[:, :16000], torch.ones(3))[0])
     assert torch.equal(results[0], results[1])
     assert not torch.equal(results[0], results[2])
 
 
 def test_silence_stays_silent(wavs):
     wavs[1] = 0
-    noisy = noise_alone(5.0)(wavs, LENS)
+    noisy, _, _ = noise_alone(5.0)(wavs, LENS)
     assert not noisy[1].any() and noisy.isfinite().all()
 
 
 def test_without_speed_and_noise_clips_stay_as_they_are(wavs):
-    assert torch.equal(noise_alone(5.0, prob=0.0)(wavs, LENS), wavs)
+    out, _, _ = noise_alone(5.0, prob=0.0)(wavs, LENS)
+    assert torch.equal(out, wavs)
 
 
 def test_as_many_clips_as_asked_for_get_noise_and_the_input_stays():
     torch.manual_seed(0)
     wavs = torch.randn(400, 50)
     before = wavs.clone()
-    noisy = noise_alone(10.0, prob=0.3)(wavs, torch.ones(400))
+    noisy, _, _ = noise_alone(10.0, prob=0.3)(wavs, torch.ones(400))
     share = (noisy != before).any(dim=1).float().mean().item()
     assert share == pytest.approx(0.3, abs=0.06)
     assert torch.equal(wavs, before)
@@ -101,7 +103,7 @@ def test_as_many_clips_as_asked_for_get_noise_and_the_input_stays():
 def test_faster_speech_has_higher_tones():
     seconds = torch.arange(16000) / 16000
     tone = torch.sin(2 * torch.pi * 1000 * seconds)[None]
-    fast = SpeedAndNoise(speeds=[110])(tone, torch.ones(1))[0]
+    fast = SpeedAndNoise(speeds=[110])(tone, torch.ones(1))[0][0]
     peak = torch.fft.rfft(fast).abs().argmax().item()
     assert peak * 16000 / len(fast) == pytest.approx(1100, abs=2)
 

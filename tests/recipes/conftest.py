@@ -69,7 +69,7 @@ def trained(sample, tiny_models):
         earlier = re.search(r"^earlier_yaml: hparams/(\S+)", text, re.M)
         if earlier:
             flags.append(f"--earlier_folder={run(corpus, earlier[1], *more)}")
-        if "fbank" not in yaml:
+        if "\nssl_hub:" in text:
             flags.append(f"--ssl_hub={tiny_models['wavlm-large']}")
         if "CachedLevels" in text:
             # that of the largest corpus stores some of Whisper's seven levels
