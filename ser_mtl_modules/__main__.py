@@ -207,6 +207,43 @@ def baseline(
     rich.print(as_table(report_on([runs.execute()])))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def leak_meter(
+    context: typer.Context,
+    yaml: Annotated[Path, typer.Argument(help="In a recipe's hparams.")],
+    features: Annotated[
+        str, typer.Option(help="Of the simple classifier, as for baseline.")
+    ] = "levels",
+    classifier: Annotated[str, typer.Option(help="The same.")] = "logistic",
+    folds: Annotated[
+        str | None, typer.Option(help="As 1,3; by default all of the card.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="As 1986,1987.")] = "1986",
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Of the sweep, where it isn't the usual folder."),
+    ] = None,
+):
+    """What a random split, and epochs chosen on test, would have claimed."""
+    from ser_mtl_modules.experiments.leak_meter import as_table, measure_leaks
+    from ser_mtl_modules.experiments.sweep import numbers
+
+    found = measure_leaks(
+        yaml,
+        context.args,
+        numbers(seeds, "--seeds"),
+        folds and folds.split(","),
+        output,
+        features,
+        classifier,
+        jobs,
+    )
+    rich.print(as_table(found))
+
+
 class SampleCorpus(str, enum.Enum):
     """Corpora that can be synthesised."""
 

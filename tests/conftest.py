@@ -2,7 +2,12 @@
 
 import pytest
 import torch
+from hypothesis import settings
 from tiny_ravdess import write_corpus
+
+# an example takes as long as the machine's other work lets it
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

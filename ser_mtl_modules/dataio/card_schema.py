@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ser_mtl_modules.dataio.card_variants import vary
+from ser_mtl_modules.dataio.leaks import LEAKS
 from ser_mtl_modules.errors import SerMtlError, nearest
 
 VERSION = 1
@@ -86,18 +87,23 @@ def read_card(file, name):
     file : str or Path
         A YAML file: a list of cards, or a mapping from names to cards.
     name : str
-        Of the card, or ``name+variant``.
+        Of the card, or ``name+variant``; ``+random_split`` or
+        ``+chosen_on_test`` at its end makes a mistake (``leaks.py``).
 
     Returns
     -------
     dict
-        The card's keys, with ``labels`` (field, classes, map, drop),
-        ``folds`` (id -> set -> column -> values, or "rest") and ``expected``
+        The card's keys, with ``leak``, the mistake's name or None, ``labels``
+        (field, classes, map, drop), ``folds`` (id -> set -> column -> values,
+        or "rest") and ``expected``
         (``total``, and ``folds``: id -> set; counts by class, and their sum as
         ``count``; ``rows``: column -> value -> number; ``may_lack``).
     """
     entries = _entries(file)
-    plain, _, variant = name.partition("+")
+    honest, _, leak = name.rpartition("+")
+    if leak not in LEAKS:
+        honest, leak = name, None
+    plain, _, variant = honest.partition("+")
     if plain not in entries:
         raise SerMtlError(
             f"{file}: there is no card '{plain}'. {nearest(plain, entries)}"
@@ -116,17 +122,19 @@ def read_card(file, name):
     card["folds"] = _folds(f"{where}: folds", card["folds"])
     card["selection"] = _selection(f"{where}: selection", card["selection"])
     card["tasks"] = _texts(f"{where}: tasks", card["tasks"])
+    taken = sorted(variants.keys() & LEAKS.keys())
+    _expect(not taken, f"{where}: label_variants", "another name", taken)
     for key, value in variants.items():
         _variant(f"{where}: label_variants: {key}", card["labels"], value)
     card["expected"] = _expected(f"{where}: expected", card, variants)
-    if not variant:
-        return card
-    if variant not in variants:
+    if variant and variant not in variants:
         raise SerMtlError(
             f"{where}: label_variants: there is no '{variant}'. "
-            f"{nearest(variant, variants)}"
+            f"{nearest(variant, [*variants, *LEAKS])}"
         )
-    return {**vary(card, **variants[variant]), "name": name}
+    if variant:
+        card = vary(card, **variants[variant])
+    return {**card, "name": name, "leak": leak}
 
 
 def _entries(file):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ser_mtl_modules.dataio import fold_checks
 from ser_mtl_modules.dataio.card_schema import REST, SETS, read_card
+from ser_mtl_modules.dataio.leaks import LEAKS
 from ser_mtl_modules.errors import SerMtlError, nearest, shortlist
 from speechbrain.utils.logger import get_logger
 
@@ -26,7 +27,8 @@ def load_card(protocols_file, name):
     protocols_file : str or Path
         The ``protocols.yaml`` of a corpus.
     name : str
-        Of a card in it; ``name+variant`` for a variant.
+        Of a card in it; ``name+variant`` for a variant, and at its end
+        ``+random_split`` or ``+chosen_on_test`` for a mistake (``leaks.py``).
 
     Returns
     -------
@@ -162,12 +164,28 @@ class Card:
             sets["train"] = dict(
                 sorted((sets["train"] | others["train"]).items())
             )
+        if self._content["leak"]:
+            return self._leak(rows, fold, sets)
         if self._content["speaker_independent"]:
             every_set = dict.fromkeys(SETS, "speaker")
             fold_checks.check_disjoint(where, sets, every_set)
         fold_checks.check_disjoint(where, sets, self._content["disjoint"])
         fold_checks.check_duplicates(where, sets)
         fold_checks.check_classes(where, sets, self.classes)
+        return Split(**sets, classes=self.classes, fold=fold)
+
+    def _leak(self, rows, fold, sets):
+        """The sets with the card's mistake in them, and a warning."""
+        logger.warning(
+            f"{self.name} makes a mistake on purpose; its scores are worth "
+            "nothing but to see how much it would have claimed."
+        )
+        earlier = self.folds[: self.folds.index(fold)]
+        earlier = [
+            self._sets(self.name, rows, self._content["folds"][e])
+            for e in earlier
+        ]
+        sets = LEAKS[self._content["leak"]](sets, earlier)
         return Split(**sets, classes=self.classes, fold=fold)
 
     def _check_manifest(self, where, manifest):

@@ -86,7 +86,7 @@ def report_on(folders, against=None):
         method = names[folder] or _method(runs[0])
         row = {"method": method, "folder": folder, **row_of(runs)}
         if baseline and folder != str(against):
-            row["against"] = _compare(runs, baseline)
+            row["against"] = compare(runs, baseline)
         rows.append(row)
     shown = [row["method"] for row in rows]
     for row in rows:
@@ -328,8 +328,19 @@ def _counts(runs):
     return {i: counts[i] for i in ids}, [speakers[i] for i in ids]
 
 
-def _compare(runs, baseline):
-    """The paired difference of pooled UA, over speakers."""
+def compare(runs, baseline):
+    """The paired difference of pooled UA, over speakers.
+
+    Arguments
+    ---------
+    runs, baseline : list of Run
+        Of `find_runs`, tested on the same utterances.
+
+    Returns
+    -------
+    dict or None
+        ``UA``, ``interval`` and ``inside_noise``; None with one speaker.
+    """
     a, groups = _counts(runs)
     b, _ = _counts(baseline)
     if a.keys() != b.keys():
@@ -602,7 +613,7 @@ def scores(content):
         title = metric.replace("_", "-")
         columns[title] = [_mean(r, f"emotion/{metric}") for r in rows]
         if metric == "UA":
-            columns["UA, pooled"] = [_pooled_cell(r, metric) for r in rows]
+            columns["UA, pooled"] = [pooled_cell(r, metric) for r in rows]
     others = {
         n: 0 for r in rows for n in r["mean"] if n.split("/")[0] != "emotion"
     }
@@ -610,10 +621,10 @@ def scores(content):
         title = name.replace("/", " ")
         arrow = " ↓" if title.endswith(LOWER_IS_BETTER) else ""
         columns[title + arrow] = [_mean(r, name, spread=False) for r in rows]
-        columns[f"{title}, pooled"] = [_pooled_cell(r, name) for r in rows]
+        columns[f"{title}, pooled"] = [pooled_cell(r, name) for r in rows]
     columns["minutes a fold"] = [f"{row['minutes']:.1f}" for row in rows]
     title = f"pooled UA, difference to {content['against']}"
-    columns[title] = [_difference(row) for row in rows]
+    columns[title] = [difference_cell(row.get("against")) for row in rows]
     return {name: cells for name, cells in columns.items() if any(cells)}
 
 
@@ -668,7 +679,8 @@ def _mean(row, name, spread=True):
     return cell
 
 
-def _pooled_cell(row, metric):
+def pooled_cell(row, metric):
+    """A score of all folds together, and the interval that UA has."""
     cell = percent_of(row["pooled"], metric)
     if cell and metric == "UA" and "interval" in row:
         low, high = row["interval"]
@@ -676,8 +688,8 @@ def _pooled_cell(row, metric):
     return cell
 
 
-def _difference(row):
-    found = row.get("against")
+def difference_cell(found):
+    """What `compare` found, as a cell; an empty one for None."""
     if not found:
         return ""
     low, high = found["interval"]

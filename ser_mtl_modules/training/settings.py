@@ -177,12 +177,33 @@ def flags_for(yaml_file, flags):
     with open(yaml_file, encoding="utf-8") as file:
         keys = ruamel.yaml.YAML().load(file)
     _, _, ours = sb.parse_arguments([str(yaml_file), *flags])
-    others = set(parse(ours)) - set(keys)
-    kept, of_other = [], False
+    return without(set(parse(ours)) - set(keys), flags)
+
+
+def without(keys, flags):
+    """A command line without the flags of some keys.
+
+    Arguments
+    ---------
+    keys : collection of str
+        What is to be left out.
+    flags : list of str
+        As SpeechBrain takes them.
+
+    Returns
+    -------
+    list of str
+
+    Example
+    -------
+    >>> without(["card"], ["--card", "a", "--fold=1", "--card=b"])
+    ['--fold=1']
+    """
+    kept, left_out = [], False
     for flag in flags:  # --key=value, or --key value
         if flag.startswith("--"):
-            of_other = flag[2:].partition("=")[0] in others
-        kept += [] if of_other else [flag]
+            left_out = flag[2:].partition("=")[0] in keys
+        kept += [] if left_out else [flag]
     return kept
 
 

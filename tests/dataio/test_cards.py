@@ -524,3 +524,60 @@ def test_an_empty_set_is_an_error_in_any_case(load):
     without = {k: row for k, row in rows().items() if row["speaker"] != "3"}
     with pytest.raises(SerMtlError, match="fold 1: no clip in valid"):
         load().split(manifest(without), 1, check_counts=False)
+
+
+# ---- mistakes on purpose
+
+
+SETS = ("train", "valid", "test")
+
+
+def test_a_random_split_deals_the_same_clips_and_tests_each_once(load):
+    tested = []
+    for fold in (1, 2):
+        honest = load().split(manifest(), fold)
+        dealt = load(name="toy+random_split").split(manifest(), fold)
+        sets = [getattr(dealt, set_) for set_ in SETS]
+        for set_, rows_ in zip(SETS, sets):
+            same = getattr(honest, set_)
+            assert sorted(classes_of(rows_)) == sorted(classes_of(same))
+            assert list(rows_) == sorted(rows_)
+        assert sorted(sum(map(list, sets), [])) == sorted(
+            [*honest.train, *honest.valid, *honest.test]
+        )
+        tested += dealt.test
+    assert len(tested) == len(set(tested)) == 20
+
+
+def test_in_a_random_split_speakers_of_the_test_are_heard_in_training(load):
+    split = load(name="toy+random_split").split(manifest(), 1)
+    assert {row["speaker"] for row in split.test.values()} & set(split.speakers)
+    again = load(name="toy+random_split").split(manifest(), 1)
+    assert again == split
+
+
+def test_chosen_on_test_changes_valid_alone(load):
+    honest = load().split(manifest(), 1)
+    leak = load(name="toy+chosen_on_test").split(manifest(), 1)
+    assert leak.valid == leak.test == honest.test
+    assert leak.train == honest.train
+
+
+def test_a_mistake_is_a_card_of_its_own_and_says_so(load, caplog):
+    names = ["toy", "toy+merged", "toy+random_split", "toy+chosen_on_test"]
+    names += ["toy+merged+random_split"]
+    cards = [load(name=name) for name in names]
+    assert len({card.checksum for card in cards}) == len(cards)
+    assert [card.name for card in cards] == names
+    assert cards[-1].classes == ["anger", "happiness"]
+    for card in cards:
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            card.split(manifest(), 1)
+        warned = "worth nothing" in caplog.text
+        assert warned == ("random" in card.name or "chosen" in card.name)
+
+
+def test_no_variant_is_called_as_a_mistake_is(load):
+    with pytest.raises(SerMtlError, match="another name.*random_split"):
+        load(put("label_variants", "random_split", {"keep": ["anger"]}))

@@ -443,7 +443,7 @@ field = st.sampled_from(
 ) | st.text(max_size=8)
 
 
-@settings(max_examples=60, deadline=None)  # files, on a busy machine
+@settings(max_examples=60)  # files
 @given(st.lists(st.lists(field, max_size=9), max_size=4), st.binary(max_size=9))
 def test_from_any_label_file_nothing_but_our_error_comes_out(
     tmp_path_factory, rows, content
