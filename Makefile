@@ -26,7 +26,7 @@ lint: $(INSTALLED)
 	$(BIN)/codespell --ignore-words=.dict-speechbrain.txt $$(git ls-files)
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 demo: $(INSTALLED)
 	$(BIN)/python -m ser_mtl_modules demo

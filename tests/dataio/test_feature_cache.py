@@ -233,7 +233,17 @@ def test_epochs_draw_views_and_a_batch_gets_the_drawn_ones(tmp_path, split):
         {"waves": Waves(trim=trim_silence)},
         {"waves": Waves(trim=partial(trim_silence, range_db=30.0))},
     ],
-    ids=str,
+    ids=[
+        "seed",
+        "freeze",
+        "size",
+        "manifest",
+        "levels",
+        "order",
+        "average",
+        "trim",
+        "range_db",
+    ],
 )
 def test_whatever_matters_is_in_the_key(tmp_path, split, change):
     base = {"waves": Waves(trim=partial(trim_silence, range_db=35.0))}
