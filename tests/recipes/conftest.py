@@ -102,6 +102,7 @@ def build(tmp_path):
             "class_counts": [1, 1],
             "genders": ["F", "M"],
             "speakers": ["a", "b"],
+            "styles": ["normal", "strong"],
         }
         text = settings.override(yaml, overrides)
         options = settings.plain_settings(text, later=found)
