@@ -382,6 +382,25 @@ def new_recipe(
     )
 
 
+@app.command()
+def upstream(
+    corpus: Annotated[str, typer.Argument(help="Of a folder of recipes.")],
+    checkout: Annotated[
+        Path, typer.Argument(help="Of SpeechBrain; gets the recipe.")
+    ],
+):
+    """A recipe in the form of a pull request to SpeechBrain."""
+    from ser_mtl_modules.scaffold.upstream import TASK, write_upstream
+
+    written = write_upstream(corpus, checkout)
+    print(
+        f"{checkout / 'recipes' / corpus / TASK}: {len(written)} files written "
+        f"or changed. Look at them with\n"
+        f"cd {checkout.absolute()} && git status\n"
+        "pytest tests/consistency"
+    )
+
+
 def main():
     """Runs a command; a user's mistake ends with its message and exit 2."""
     try:
