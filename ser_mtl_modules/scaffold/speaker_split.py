@@ -7,8 +7,8 @@ import numpy as np
 from ser_mtl_modules.dataio.card_schema import SETS
 
 SHARES = np.array([0.6, 0.2, 0.2])  # of the clips, in the order of SETS
-# Of so many speakers all moves and exchanges are tried. Of more, those that come
-# last are small, and filling the gaps with them is even enough.
+# Of so many speakers all exchanges are tried. Of more, those that come last are
+# small, and moving them is even enough.
 FEW = 50
 # A set without a clip is worse than one without a class, in train above all
 EMPTY, NOT_TRAINED, NOT_TESTED = 1000.0, 100.0, 1.0
@@ -103,7 +103,7 @@ def _improve(shares, places, cost):
     """Moves and exchanges speakers, as long as one of these helps."""
     totals = np.stack([shares[places == i].sum(0) for i in range(len(SETS))])
     best, before = cost(totals), np.inf
-    while best < before and (len(places) <= FEW or best >= NOT_TESTED):
+    while best < before:
         before = best
         for change in _changes(places):
             changed = totals.copy()
@@ -117,11 +117,11 @@ def _improve(shares, places, cost):
 
 
 def _changes(places):
-    """Speaker -> new set, of every move, and of every exchange of two."""
+    """Speaker -> new set, of every move, and of exchanges of two."""
     n = len(places)
     for i in range(n):
         for place in range(len(SETS)):
             yield {i: place}
-    for i, j in combinations(range(n), 2):
+    for i, j in combinations(range(n), 2) if n <= FEW else ():
         if places[i] != places[j]:
             yield {i: places[j], j: places[i]}

@@ -248,7 +248,7 @@ def _tidy(paths):
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--fix", "--select=I"], ["format"]):
         subprocess.run(
-            [*ruff, *command, "--quiet", *map(str, paths)],
+            [*ruff, *command, "--quiet", "--no-cache", *map(str, paths)],
             check=True,
             cwd=paths[0].parent,
         )

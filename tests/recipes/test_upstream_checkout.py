@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tiny_ravdess import ROOT
 
+from ser_mtl_modules.__main__ import SampleCorpus
 from ser_mtl_modules.scaffold.upstream import TASK, write_upstream
 
 CHECKOUT = os.environ.get("SER_MTL_SPEECHBRAIN")
-CORPORA = sorted(path.parent.name for path in ROOT.glob("recipes/*/train.py"))
+CORPORA = sorted(corpus.value for corpus in SampleCorpus)
 LINTERS = {  # of its pre-commit configuration: command, and files by suffix
     "format": ("ruff format --check", (".py",)),
     "ruff": ("ruff check", (".py",)),
