@@ -391,6 +391,53 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command()
+def new_recipe(
+    name: Annotated[str, typer.Argument(help="Of the recipe and the corpus.")],
+    table: Annotated[
+        Path,
+        typer.Argument(
+            help="With columns file, emotion and, where they are known, "
+            "speaker, gender, transcript, split."
+        ),
+    ],
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Gets the recipe's folder; by default recipes."),
+    ] = None,
+):
+    """A recipe for a corpus of one's own, ready to be run."""
+    from ser_mtl_modules.scaffold.new_recipe import new_recipe as write_recipe
+
+    folder, notes = write_recipe(name, table, into)
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(
+        f"{folder}: written, README.md says what was found. Train it with\n"
+        f"cd {folder} && python train.py hparams/mtl_fbank.yaml "
+        f"--data_folder={table.absolute().parent}"
+    )
+
+
+@app.command()
+def upstream(
+    corpus: Annotated[str, typer.Argument(help="Of a folder of recipes.")],
+    checkout: Annotated[
+        Path, typer.Argument(help="Of SpeechBrain; gets the recipe.")
+    ],
+):
+    """A recipe in the form of a pull request to SpeechBrain."""
+    from ser_mtl_modules.scaffold.upstream import TASK, write_upstream
+
+    written = write_upstream(corpus, checkout)
+    print(
+        f"{checkout / 'recipes' / corpus / TASK}: {len(written)} files written "
+        f"or changed. Look at them with\n"
+        f"cd {checkout.absolute()} && git status\n"
+        "pytest tests/consistency"
+    )
+
+
 def main():
     """Runs a command; a user's mistake ends with its message and exit 2."""
     try:

@@ -32,6 +32,8 @@ def commands(page):
     home = page.parent if page.parent.parent.name == "recipes" else ROOT
     for block in blocks(page):
         folder = home
+        # a recipe that new-recipe writes has YAMLs of RAVDESS
+        block = block.replace("cd recipes/MyCorpus", "cd recipes/RAVDESS")
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             if words[:1] == ["cd"]:

@@ -13,6 +13,15 @@ YAMLS = sorted(RECIPES.glob("*/hparams/*.yaml"))
 SCRIPT = (RECIPES / "train.py").read_text(encoding="utf-8")
 
 
+def read_by_the_script(key):
+    return (
+        f'["{key}"]' in SCRIPT
+        or f'hparams.get("{key}")' in SCRIPT
+        or f"hparams.{key}" in SCRIPT
+        or f"modules.{key}" in SCRIPT
+    )
+
+
 @pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
 def test_every_key_is_read(path):
     text = path.read_text(encoding="utf-8")
@@ -21,13 +30,21 @@ def test_every_key_is_read(path):
             key.startswith("__")
             or f"!ref <{key}>" in text
             or re.search(rf"!ref .*<{key}>", text)
-            or f'["{key}"]' in SCRIPT
-            or f'hparams.get("{key}")' in SCRIPT
-            or f"hparams.{key}" in SCRIPT
-            or f"modules.{key}" in SCRIPT
+            or read_by_the_script(key)
             or key in FOUND
         )
         assert used, f"{path.name}: nothing reads {key}"
+
+
+@pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)
+def test_what_only_the_yaml_reads_is_read_below_it(path):
+    # SpeechBrain's own check of a recipe goes from top to bottom, once
+    text = path.read_text(encoding="utf-8")
+    for key in ruamel.yaml.YAML().load(text):
+        if key.startswith("__") or read_by_the_script(key) or key in FOUND:
+            continue
+        below = re.split(rf"^{key}:", text, flags=re.M)[1]
+        assert re.search(rf"!ref .*?<{key}>", below), key
 
 
 @pytest.mark.parametrize("path", YAMLS, ids=lambda p: p.stem)

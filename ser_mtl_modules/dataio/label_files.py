@@ -75,7 +75,7 @@ def wrong_line(path, number, line, expected):
     """
     return SerMtlError(
         f"{path}, line {number}: found {line!r}, expected {expected}. Compare "
-        f"the file with the corpus's own."
+        f"the file with the corpus's own, or correct it."
     )
 
 

@@ -1,4 +1,4 @@
-"""Labels in a CSV: by the names of its columns, row by row.
+"""Labels in a table: by the names of its columns, row by row.
 
 A row at a time is read, so a file of millions of ratings needs no memory.
 """
@@ -12,8 +12,8 @@ from ser_mtl_modules.errors import SerMtlError
 LONGEST = 200  # characters of a row that a message shows
 
 
-def read_table(path, columns):
-    """Some columns of a CSV, whatever their order and what else is there.
+def read_table(path, columns, separator=","):
+    """Some columns of a table, whatever their order and what else is there.
 
     Arguments
     ---------
@@ -21,6 +21,8 @@ def read_table(path, columns):
         Has a line with the columns' names.
     columns : sequence of str
         Which of them are wanted.
+    separator : str
+        What stands between the values: a comma or a tab.
 
     Yields
     ------
@@ -36,7 +38,7 @@ def read_table(path, columns):
     >>> list(read_table(path, ["FileName", "Val"]))
     [(2, ['a.wav', '4.0'], '4.0,a.wav,2.2')]
     """
-    header, rows = _open_table(path)
+    header, rows = _open_table(path, separator)
     places = []
     for column in columns:
         if header.count(column) != 1:
@@ -58,20 +60,22 @@ def read_table(path, columns):
         yield number, [row[i].strip() for i in places], ",".join(row)
 
 
-def read_header(path):
-    """The names of a CSV's columns.
+def read_header(path, separator=","):
+    """The names of a table's columns.
 
     Arguments
     ---------
     path : str or Path
-        The CSV.
+        The table.
+    separator : str
+        As for `read_table`.
 
     Returns
     -------
     list of str
         Empty if nothing is in the file.
     """
-    return _open_table(path)[0]
+    return _open_table(path, separator)[0]
 
 
 def number_within(text, low, high):
@@ -95,18 +99,18 @@ def _wrong(path, number, text, expected):
     return wrong_line(path, number, text, expected)
 
 
-def _open_table(path):
+def _open_table(path, separator):
     """Names of the columns, and rows with the numbers of their lines."""
-    rows = _rows(path)
+    rows = _rows(path, separator)
     _, header = next(rows, (0, []))
     return [name.strip() for name in header], rows
 
 
-def _rows(path):
+def _rows(path, separator):
     reader, number = None, 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, strict=True, delimiter=separator)
             for row in reader:
                 number = reader.line_num
                 if row:
@@ -116,8 +120,9 @@ def _rows(path):
             f"{path}: these labels can't be read ({error.strerror})."
         ) from error
     except csv.Error as error:
+        kind = "tab" if separator == "\t" else "comma"
         raise _wrong(
-            path, number + 1, str(error), "comma-separated values"
+            path, number + 1, str(error), f"{kind}-separated values"
         ) from error
     except UnicodeDecodeError as error:
         raise _wrong(

@@ -94,12 +94,11 @@ def fingerprint(files, data_folder, label_files=()):
     str
     """
     listing = sorted(
-        f"{Path(file).relative_to(data_folder).as_posix()} "
-        f"{os.path.getsize(file)}\n"
+        f"{_name(file, data_folder)} {os.path.getsize(file)}\n"
         for file in files
     )
     listing += sorted(
-        f"{Path(file).relative_to(data_folder).as_posix()} "
+        f"{_name(file, data_folder)} "
         f"{hashlib.sha256(Path(file).read_bytes()).hexdigest()}\n"
         for file in label_files
     )
@@ -112,8 +111,8 @@ def build_rows(clips, data_folder, skip_bad_audio=False, headers_only=False):
     Arguments
     ---------
     clips : list of dict
-        ID, wav (a Path below the data folder), what is known of the other
-        columns, and the corpus's own fields.
+        ID, wav (a Path, below the data folder or absolute), what is known of
+        the other columns, and the corpus's own fields.
     data_folder : str or Path
         Where the corpus is.
     skip_bad_audio : bool
@@ -126,18 +125,18 @@ def build_rows(clips, data_folder, skip_bad_audio=False, headers_only=False):
     Returns
     -------
     list of dict
-        The clips with duration, checksum, and ``wav`` below ``{data_root}``.
+        The clips with duration, checksum, and ``wav`` below ``{data_root}``
+        if it is there.
     """
     rows, bad = [], []
     for clip, info in zip(clips, _inspect_all(clips, headers_only)):
         if isinstance(info, SerMtlError):
             bad.append(str(info))
             continue
-        name = Path(clip["wav"]).relative_to(data_folder).as_posix()
         rows.append(
             {
                 **clip,
-                "wav": f"{DATA_ROOT}/{name}",
+                "wav": _name(clip["wav"], data_folder, f"{DATA_ROOT}/"),
                 "duration": round(info.duration, 6),
                 "checksum": info.checksum,
             }
@@ -271,6 +270,14 @@ def read_manifest(path, data_root):
         for name in NUMBERS:
             row[name] = float(row[name]) if row[name] else None
     return Manifest(path, rows, checksum, meta)
+
+
+def _name(file, data_folder, root=""):
+    """A file as it is called below the data folder, or all of an outside path."""
+    file = Path(file)
+    if file.is_relative_to(data_folder):
+        return f"{root}{file.relative_to(data_folder).as_posix()}"
+    return file.as_posix()
 
 
 def _inspect_all(clips, headers_only):

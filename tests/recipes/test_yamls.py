@@ -7,6 +7,8 @@ import pytest
 import ruamel.yaml
 from tiny_ravdess import RECIPE, ROOT
 
+from ser_mtl_modules.__main__ import SampleCorpus
+
 HPARAMS = RECIPE / "hparams"
 # of an encoder, how its levels become features, and its schedule; all else is
 # the method
@@ -81,10 +83,12 @@ SIZE = {
     "signal",
 }
 LARGE = ROOT / "recipes" / "MSP-Podcast"
+# what new-recipe wrote is its owner's to change
+OURS = {corpus.value for corpus in SampleCorpus} - {RECIPE.name, LARGE.name}
 ELSEWHERE = [
     path
     for path in sorted((ROOT / "recipes").glob("*/hparams/*.yaml"))
-    if path.parents[1] not in (RECIPE, LARGE) and (HPARAMS / path.name).exists()
+    if path.parts[-3] in OURS and (HPARAMS / path.name).exists()
 ]
 
 
