@@ -31,6 +31,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 import speechbrain as sb
+from speechbrain.utils.distributed import rank_prefixed_message, run_on_main
 
 # a corpus's train.py is a link to this file: Python looks beside the file
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -117,15 +118,14 @@ class MultiTaskBrain(SERBrain):
 
     def on_epoch_end(self, record):
         """Losses by name and the metrics of valid go to the train logger."""
-        if sb.utils.distributed.if_main_process():
-            self.hparams.train_logger.log_stats(
-                {"epoch": record["epoch"], "lr": record["lr"]},
-                train_stats=record["train"],
-                valid_stats={
-                    **record["valid"],
-                    **results.headline(record["metrics"]),
-                },
-            )
+        self.hparams.train_logger.log_stats(  # on the first rank alone
+            {"epoch": record["epoch"], "lr": record["lr"]},
+            train_stats=record["train"],
+            valid_stats={
+                **record["valid"],
+                **results.headline(record["metrics"]),
+            },
+        )
 
 
 def make_brain(hparams, run_opts, metric):
@@ -245,11 +245,9 @@ def main(arguments):
     text = settings.override(hparams_file, overrides)
     options = settings.plain_settings(text, later=settings.FOUND)
     folder = Path(options["output_folder"])
-    is_main = sb.utils.distributed.if_main_process()
     if (folder / "results.json").exists():
         logger.info(f"{folder} holds a finished run.")
-        if is_main:
-            results.print_results(folder)
+        run_on_main(results.print_results, [folder])
         return
     manifest, card, split = open_fold(
         recipe,
@@ -270,8 +268,7 @@ def main(arguments):
     )
     hparams = load_hyperpyyaml(text)
     sb.create_experiment_directory(folder)
-    if is_main:
-        settings.save(folder / "hyperparams.yaml", text)
+    run_on_main(settings.save, [folder / "hyperparams.yaml", text])
 
     facts = {
         "recipe": recipe.name,
@@ -296,15 +293,13 @@ def main(arguments):
     data = loaders(brain, hparams, split)
     brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
     brain.evaluate(data["test"])
-    if is_main:
-        finish(brain, hparams, facts, split.test)
-        results.print_results(folder)
+    run_on_main(finish, [brain, hparams, facts, split.test])
+    run_on_main(results.print_results, [folder])
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except SerMtlError as error:
-        message = sb.utils.distributed.rank_prefixed_message(f"Error: {error}")
-        print(message, file=sys.stderr)
+        print(rank_prefixed_message(f"Error: {error}"), file=sys.stderr)
         sys.exit(2)

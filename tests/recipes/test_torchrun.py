@@ -47,7 +47,7 @@ def test_a_rank_that_dies_is_named_and_the_command_goes_on(
         folder,
         "--distributed_backend=gloo",
         "--ckpt_interval_steps=1",
-        "--number_of_epochs=3",
+        "--number_of_epochs=2",
     )
     run = start(flags)
     while run.poll() is None and not list(folder.glob("save/CKPT*")):
@@ -67,6 +67,6 @@ def test_a_rank_that_dies_is_named_and_the_command_goes_on(
     results = json.loads((folder / "results.json").read_text())
     history = json.loads((folder / "history.json").read_text())
     assert results["ranks"] == 2
-    assert [record["epoch"] for record in history] == [1, 2, 3]
+    assert [record["epoch"] for record in history] == [1, 2]
     # the fold's test set: 4 actors with a clip of each of 8 emotions
     assert len({row["ID"] for row in predictions(folder)}) == 32
