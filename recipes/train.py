@@ -11,6 +11,9 @@ corpora; what a method is made of stands in its YAML.
 To run it, in a corpus's folder:
 > python train.py hparams/mtl_fbank.yaml --data_folder=/path/to/RAVDESS
 
+With 4 GPUs (docs/scale.md):
+> torchrun --nproc_per_node=4 train.py hparams/mtl.yaml --data_folder=...
+
 Papers: https://arxiv.org/abs/2508.17878 (multi-task, co-attention, SWFC),
 https://arxiv.org/abs/2512.04551 (multi-loss, energy-adaptive mixup) and
 https://arxiv.org/abs/2207.05298 (augmentation types, reconstruction).
@@ -28,6 +31,7 @@ import torch
 from hyperpyyaml import load_hyperpyyaml
 
 import speechbrain as sb
+from speechbrain.utils.distributed import rank_prefixed_message, run_on_main
 
 # a corpus's train.py is a link to this file: Python looks beside the file
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -41,6 +45,7 @@ from ser_mtl_modules.errors import SerMtlError  # noqa: E402
 from ser_mtl_modules.lobes.co_attention import attention  # noqa: E402
 from ser_mtl_modules.losses.soft_targets import main_class  # noqa: E402
 from ser_mtl_modules.metrics.classification import confusion  # noqa: E402
+from ser_mtl_modules.ranks import n_ranks  # noqa: E402
 from ser_mtl_modules.training import figures, results, settings  # noqa: E402
 from ser_mtl_modules.training.attention import plot_attention  # noqa: E402
 from ser_mtl_modules.training.brain import SERBrain  # noqa: E402
@@ -99,6 +104,7 @@ class MultiTaskBrain(SERBrain):
         main = next(iter(tasks))
         if stage == sb.Stage.TRAIN:
             targets[main] = tasks[main].mix(targets[main], self.shares)
+            predictions, targets = self.of_all_ranks(predictions, targets)
         losses = {
             name: loss(predictions[main].embeddings, main_class(targets[main]))
             for name, loss in self.modules.embedding_losses.items()
@@ -112,15 +118,38 @@ class MultiTaskBrain(SERBrain):
 
     def on_epoch_end(self, record):
         """Losses by name and the metrics of valid go to the train logger."""
-        if sb.utils.distributed.if_main_process():
-            self.hparams.train_logger.log_stats(
-                {"epoch": record["epoch"], "lr": record["lr"]},
-                train_stats=record["train"],
-                valid_stats={
-                    **record["valid"],
-                    **results.headline(record["metrics"]),
-                },
-            )
+        self.hparams.train_logger.log_stats(  # on the first rank alone
+            {"epoch": record["epoch"], "lr": record["lr"]},
+            train_stats=record["train"],
+            valid_stats={
+                **record["valid"],
+                **results.headline(record["metrics"]),
+            },
+        )
+
+
+def make_brain(hparams, run_opts, metric):
+    """What trains; a YAML may have another metric than the card's."""
+    return MultiTaskBrain(
+        modules=hparams["modules"],
+        opt_class=hparams["opt_class"],
+        hparams=hparams,
+        run_opts=run_opts,
+        checkpointer=hparams["checkpointer"],
+        loss_weights=hparams["loss_weights"],
+        classes=hparams["classes"],
+        metric=hparams.get("metric", metric),
+        seed=hparams["seed"],
+        n_epochs=hparams["number_of_epochs"],
+        learning_rates=hparams["learning_rates"],
+        schedule=hparams["schedule"],
+        average_decay=hparams["average_decay"],
+        max_nonfinite=hparams["max_nonfinite"],
+        # what most methods need not say
+        optimizers=hparams.get("optimizers"),
+        loss_balance=hparams.get("loss_balance"),
+        gather_over_ranks=hparams.get("gather_over_ranks", True),
+    )
 
 
 def loaders(brain, hparams, split):
@@ -142,7 +171,7 @@ def loaders(brain, hparams, split):
     if "unlabelled" in hparams:
         made["train"] = hparams["unlabelled"].beside(*made["train"])
     return {
-        name: brain.loader(*read, hparams["num_workers"])
+        name: brain.loader(*read, hparams["num_workers"], name == "train")
         for name, read in made.items()
     }
 
@@ -190,6 +219,7 @@ def finish(brain, hparams, facts, test_clips):
             "device": results.device_name(brain.device),
             "precision": brain.precision,
             "threads": torch.get_num_threads(),
+            "ranks": n_ranks(),
             "epochs": hparams["number_of_epochs"],
             "best_epoch": brain.best_epoch,
             "seconds": round(brain.seconds, 1),
@@ -217,7 +247,7 @@ def main(arguments):
     folder = Path(options["output_folder"])
     if (folder / "results.json").exists():
         logger.info(f"{folder} holds a finished run.")
-        results.print_results(folder)
+        run_on_main(results.print_results, [folder])
         return
     manifest, card, split = open_fold(
         recipe,
@@ -238,7 +268,7 @@ def main(arguments):
     )
     hparams = load_hyperpyyaml(text)
     sb.create_experiment_directory(folder)
-    settings.save(folder / "hyperparams.yaml", text)
+    run_on_main(settings.save, [folder / "hyperparams.yaml", text])
 
     facts = {
         "recipe": recipe.name,
@@ -258,36 +288,18 @@ def main(arguments):
     if "earlier_stage" in hparams:
         hparams["earlier_stage"].load(facts)
 
-    brain = MultiTaskBrain(
-        modules=hparams["modules"],
-        opt_class=hparams["opt_class"],
-        hparams=hparams,
-        run_opts=run_opts,
-        checkpointer=hparams["checkpointer"],
-        loss_weights=hparams["loss_weights"],
-        classes=hparams["classes"],
-        metric=hparams.get("metric", card.metric),
-        seed=hparams["seed"],
-        n_epochs=hparams["number_of_epochs"],
-        learning_rates=hparams["learning_rates"],
-        schedule=hparams["schedule"],
-        average_decay=hparams["average_decay"],
-        max_nonfinite=hparams["max_nonfinite"],
-        # what most methods need not say
-        optimizers=hparams.get("optimizers"),
-        loss_balance=hparams.get("loss_balance"),
-    )
+    brain = make_brain(hparams, run_opts, card.metric)
     hparams["signal"].prepare(split, manifest.checksum, brain.device)
     data = loaders(brain, hparams, split)
     brain.fit(hparams["epoch_counter"], data["train"], data["valid"])
     brain.evaluate(data["test"])
-    finish(brain, hparams, facts, split.test)
-    results.print_results(folder)
+    run_on_main(finish, [brain, hparams, facts, split.test])
+    run_on_main(results.print_results, [folder])
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except SerMtlError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(rank_prefixed_message(f"Error: {error}"), file=sys.stderr)
         sys.exit(2)

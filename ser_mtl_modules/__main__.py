@@ -244,6 +244,32 @@ def leak_meter(
     rich.print(as_table(found))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def benchmark(
+    context: typer.Context,
+    yaml: Annotated[Path, typer.Argument(help="In a recipe's hparams.")],
+    lengths: Annotated[
+        str,
+        typer.Option(help="msp-podcast, iemocap, or a manifest that has them."),
+    ] = "msp-podcast",
+    clips: Annotated[
+        int, typer.Option(min=2, help="How many are generated.")
+    ] = 256,
+    passes: Annotated[
+        int, typer.Option(min=1, help="Over all clips, after one to warm up.")
+    ] = 2,
+):
+    """How fast a YAML trains; other options are as for train.py."""
+    from ser_mtl_modules.experiments.benchmark import (
+        as_table,
+        benchmark as measure,
+    )
+
+    rich.print(as_table(measure(yaml, context.args, lengths, clips, passes)))
+
+
 class SampleCorpus(str, enum.Enum):
     """Corpora that can be synthesised."""
 

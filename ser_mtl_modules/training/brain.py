@@ -1,16 +1,21 @@
 """The Brain that all recipes share."""
 
 import contextlib
+import itertools
 import logging
 import time
 
 import torch
 
 import speechbrain as sb
+from ser_mtl_modules.dataio.rank_batches import RankBatchSampler
 from ser_mtl_modules.errors import SerMtlError, nearest
+from ser_mtl_modules.lobes.rank_batch_norm import join_batch_norms
 from ser_mtl_modules.randomness import seed_everything
+from ser_mtl_modules.ranks import collect, n_ranks, rank, sum_over_ranks
 from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.checkpoints import progress
+from ser_mtl_modules.training.gathering import gather
 from ser_mtl_modules.training.loss_balance import Fixed
 from ser_mtl_modules.training.results import average_views, metrics_from_rows
 from ser_mtl_modules.training.schedule import constant
@@ -20,6 +25,7 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
+from speechbrain.utils.distributed import ddp_broadcast, if_main_process
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +43,10 @@ class SERBrain(sb.Brain):
       the utterances in it;
     * the learning rate is a function of progress;
     * evaluation uses a running average of the weights;
-    * checkpoints hold all of it, also within an epoch.
+    * checkpoints hold all of it, also within an epoch;
+    * several ranks do what one process does with the batches of all of them
+      as one: losses, batch norms and gradients are of all clips, evaluation
+      hears each clip once, and every decision is the same everywhere.
 
     Arguments
     ---------
@@ -78,6 +87,10 @@ class SERBrain(sb.Brain):
         Of `WeightAverage`.
     max_nonfinite : int
         Steps that may be skipped in all before training gives up.
+    gather_over_ranks : bool
+        Whether losses see the clips of all ranks (`of_all_ranks`). Without,
+        each rank has losses of its own clips, contrasts and means by class
+        weights among them, which count by how many clips it has.
     """
 
     def __init__(
@@ -98,6 +111,7 @@ class SERBrain(sb.Brain):
         max_nonfinite=10,
         optimizers=None,
         loss_balance=None,
+        gather_over_ranks=True,
     ):
         super().__init__(modules, opt_class, hparams, run_opts, checkpointer)
         self.loss_weights = loss_weights
@@ -119,6 +133,7 @@ class SERBrain(sb.Brain):
         self.schedule = schedule
         self.max_nonfinite = max_nonfinite
         self.loss_balance = loss_balance or Fixed()
+        self.gather_over_ranks = gather_over_ranks
         self.average = WeightAverage(self.modules, average_decay)
         self.average.to(self.device)
         self.checkpointer.add_recoverable("average", self.average)
@@ -128,7 +143,9 @@ class SERBrain(sb.Brain):
         self.cpu_seconds = 0.0  # of this process: others can't stretch it
         self.history = []  # a record of every epoch
         self.loss_sums = {}  # of the stage at hand: {term: [sum, utterances]}
+        self.metrics = {}  # of the last evaluation
         self.rows = []  # of the stage at hand: a dict of every utterance
+        self._scored = []  # of the stage at hand: losses and rows by batch
 
     def _module_at(self, place):
         """The module at a dotted place in ``modules``."""
@@ -141,6 +158,25 @@ class SERBrain(sb.Brain):
         return modules[place]
 
     # ---- the objective
+
+    def of_all_ranks(self, *batches):
+        """What losses in training are to see: the clips of all ranks.
+
+        Arguments
+        ---------
+        *batches
+            Predictions and targets of this rank's clips, as `gather` takes
+            them.
+
+        Returns
+        -------
+        tuple
+            Those of all ranks; the same ones where there is one rank, or
+            ``gather_over_ranks`` is False.
+        """
+        if n_ranks() == 1 or not self.gather_over_ranks:
+            return batches
+        return gather(batches)
 
     def objective(self, losses, batch):
         """The weighted sum of the terms, each of which is logged apart.
@@ -158,15 +194,37 @@ class SERBrain(sb.Brain):
             A scalar.
         """
         losses = {k: loss for k, loss in losses.items() if loss is not None}
+        over_ranks = self.modules.training and n_ranks() > 1
+        n_here = self._n_utterances = len(batch.id)
+        values = losses
+        if over_ranks:
+            values = self._over_ranks(losses, n_here)
         if self.modules.training:
-            self.loss_balance.observe(losses)
+            self.loss_balance.observe(values)
         total = sum(self.weight(name) * loss for name, loss in losses.items())
-        self._terms = {
-            name: loss.detach()
-            for name, loss in [*losses.items(), ("loss", total)]
-        }
-        self._n_utterances = len(batch.id)
+        self._terms = {name: loss.detach() for name, loss in values.items()}
+        self._terms["loss"] = total.detach()
+        if over_ranks:
+            self._terms["loss"] = sum(
+                self.weight(name) * value for name, value in values.items()
+            )
+            if not self.gather_over_ranks:
+                # DDP averages over ranks, which may have different numbers
+                return total * (n_here * n_ranks() / self._n_utterances)
         return total
+
+    def _over_ranks(self, losses, n_here):
+        """The terms as means over the utterances of all ranks.
+
+        Also counts those: ``_n_utterances`` becomes their number.
+        """
+        terms = torch.stack(
+            [loss.detach().double() for loss in losses.values()]
+        )
+        sums = torch.cat([n_here * terms, terms.new_tensor([n_here])])
+        *sums, n = sum_over_ranks(sums)
+        self._n_utterances = int(n)
+        return {name: s / n for name, s in zip(losses, sums)}
 
     def weight(self, term):
         """What a term of the objective is multiplied by."""
@@ -192,8 +250,14 @@ class SERBrain(sb.Brain):
 
     # ---- training
 
-    def loader(self, dataset, sampler, n_workers=0):
-        """A data loader whose batches are those of the sampler."""
+    def loader(self, dataset, sampler, n_workers=0, training=False):
+        """A data loader whose batches are those of the sampler.
+
+        Of several ranks, each has its share; in training equally many batches,
+        and otherwise each clip once.
+        """
+        if n_ranks() > 1:
+            sampler = RankBatchSampler(sampler, rank(), n_ranks(), training)
         return torch.utils.data.DataLoader(
             dataset,
             batch_sampler=sampler,
@@ -217,6 +281,27 @@ class SERBrain(sb.Brain):
             group["initial_lr"] = group["lr"]
         self.checkpointer.recover_if_possible(importance_key=progress)
         self._clocks = time.monotonic(), time.process_time()
+
+    def _wrap_distributed(self):
+        """Makes the forward pass and objective one module, which DDP wraps.
+
+        SpeechBrain would wrap each of ``modules``; but what is in a
+        ``ModuleDict`` is called by itself, and losses have weights too.
+        """
+        self._step_of_rank = Step(self)
+        if n_ranks() > 1:
+            join_batch_norms(self.modules)
+            self._step_of_rank = torch.nn.parallel.DistributedDataParallel(
+                self._step_of_rank,
+                broadcast_buffers=False,  # they are the same already
+                find_unused_parameters=True,  # such as those of a weight of 0
+            )
+
+    def no_sync(self, use=True):
+        """Within, gradients add up in the rank, if this is wanted."""
+        if use and n_ranks() > 1:
+            return self._step_of_rank.no_sync()
+        return contextlib.nullcontext()
 
     def _read_clocks(self):
         """Adds what went by since the last time to the time of training."""
@@ -271,22 +356,22 @@ class SERBrain(sb.Brain):
             if self.step == 0:
                 self.loss_sums = {}
         else:
-            self.rows = []
+            self.rows, self._scored = [], []
             self._train_sums, self.loss_sums = self.loss_sums, {}
             self.average.swap(self.modules)
 
     def fit_batch(self, batch):
         """One step, or none where loss or gradient is not finite."""
-        seed_everything(self.seed, "step", self.epoch, self.step)
-        should_step = self.step % self.grad_accumulation_factor == 0
+        which = (rank(),) if rank() else ()  # the first draws as one alone
+        seed_everything(self.seed, "step", self.epoch, self.step, *which)
+        should_step = not self._is_within_step()
         self.on_fit_batch_start(batch, should_step)
         with self.no_sync(not should_step):
             with self.training_ctx:
-                predictions = self.compute_forward(batch, sb.Stage.TRAIN)
-                loss = self.compute_objectives(
-                    predictions, batch, sb.Stage.TRAIN
-                )
-            if not torch.isfinite(loss):
+                loss = self._step_of_rank(batch)
+            predictions, self.predictions = self.predictions, None
+            # where it is not finite on one rank, none of them goes on
+            if sum_over_ranks((~torch.isfinite(loss)).float()):
                 return self._skip("loss", batch)
             scaled = self.scaler.scale(loss / self.grad_accumulation_factor)
             scaled.backward()
@@ -295,6 +380,24 @@ class SERBrain(sb.Brain):
         self._log_losses()
         self.on_fit_batch_end(batch, predictions, loss, should_step)
         return loss.detach().cpu()
+
+    def _is_within_step(self):
+        """Whether gradients add up with those of the next batch.
+
+        They don't after an epoch's last batch, however many it is: SpeechBrain
+        would throw away what is left.
+        """
+        is_last = self.step == len(self.train_sampler)
+        return self.step % self.grad_accumulation_factor != 0 and not is_last
+
+    def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
+        """As SpeechBrain's, but never where a checkpoint lacks gradients."""
+        return (
+            not self._is_within_step()
+            and super()._should_save_intra_epoch_ckpt(
+                last_ckpt_time, steps_since_ckpt
+            )
+        )
 
     def _step(self):
         """Steps unless a gradient is not finite; says whether it stepped."""
@@ -358,8 +461,30 @@ class SERBrain(sb.Brain):
             predictions = self.compute_forward(batch, stage)
             loss = self.compute_objectives(predictions, batch, stage)
         self._log_losses()
+        n_before = len(self.rows)
         self._write_down(predictions, batch)
+        terms = {name: value.cpu() for name, value in self._terms.items()}
+        rows = self.rows[n_before:]
+        self._scored.append((terms, self._n_utterances, rows))
         return loss.detach().cpu()
+
+    def _join_ranks(self):
+        """Losses and rows of all ranks, in the order of a single process.
+
+        Ranks have every N-th batch each, and the sums are taken batch by
+        batch, so that not even their rounding differs. The first rank alone
+        has all rows.
+        """
+        self.loss_sums = {}
+        scored = collect(self._scored)
+        if scored is not None:
+            self.rows = []
+            for batch in itertools.chain(*itertools.zip_longest(*scored)):
+                if batch is not None:
+                    self._terms, self._n_utterances, rows = batch
+                    self._log_losses()
+                    self.rows += rows
+        self.loss_sums = ddp_broadcast(self.loss_sums)
 
     def _write_down(self, predictions, batch):
         """Appends what every task says of every utterance to ``rows``."""
@@ -379,8 +504,12 @@ class SERBrain(sb.Brain):
         if stage == sb.Stage.TRAIN:
             return
         self.average.swap(self.modules)
-        self.rows = average_views(self.rows)
-        self.metrics = metrics_from_rows(self.rows, self.classes)
+        if n_ranks() > 1:
+            self._join_ranks()
+        if if_main_process():
+            self.rows = average_views(self.rows)
+            self.metrics = metrics_from_rows(self.rows, self.classes)
+        self.metrics = ddp_broadcast(self.metrics)
         losses = self.mean_losses()
         self.loss_sums = self._train_sums
         if stage == sb.Stage.VALID:
@@ -416,7 +545,8 @@ class SERBrain(sb.Brain):
     def _save_intra_epoch_ckpt(self):
         self._read_clocks()
         self.checkpointer.save_checkpoint(
-            {"epoch": self.epoch - 1, "step": self.step}, end_of_epoch=False
+            {"epoch": self.epoch - 1, "step": self.step * n_ranks()},
+            end_of_epoch=False,
         )
         self.checkpointer.keep(progress, best)
 
@@ -450,7 +580,8 @@ class SERBrain(sb.Brain):
     @mark_as_saver
     def _save(self, path):
         state = {
-            "step": self.step,
+            # batches of all ranks: another number of them can go on from here
+            "step": self.step * n_ranks(),
             "optimizer_step": self.optimizer_step,
             "n_nonfinite": self.n_nonfinite,
             "seconds": self.seconds,
@@ -468,8 +599,34 @@ class SERBrain(sb.Brain):
         self.loss_balance.load_state_dict(state.pop("loss_balance", {}))
         if end_of_epoch:
             state["step"], state["loss_sums"] = 0, {}
+        state["step"] //= n_ranks()
         for name, value in state.items():
             setattr(self, name, value)
+
+
+class Step(torch.nn.Module):
+    """What a Brain computes in a step, as one module.
+
+    Arguments
+    ---------
+    brain : SERBrain
+        Whose modules are all of this one's weights.
+    """
+
+    def __init__(self, brain):
+        super().__init__()
+        self.parts = brain.modules
+        self.brain = brain
+
+    def forward(self, batch):
+        """The objective; the Brain keeps the predictions.
+
+        These are no output: DDP would wait for the gradients of those that no
+        loss is made of.
+        """
+        brain, stage = self.brain, sb.Stage.TRAIN
+        brain.predictions = brain.compute_forward(batch, stage)
+        return brain.compute_objectives(brain.predictions, batch, stage)
 
 
 def best(checkpoint):

@@ -12,8 +12,8 @@ from speechbrain.utils.checkpoints import (
     get_default_hook,
 )
 from speechbrain.utils.distributed import (
+    MainProcessContext,
     ddp_barrier,
-    ddp_broadcast,
     if_main_process,
 )
 
@@ -75,16 +75,21 @@ class CrashSafeCheckpointer(Checkpointer):
         Checkpoint or None
             None where this is not the main process.
         """
-        final = partial = saved_meta = None
-        if if_main_process():
-            final = (
-                self._new_checkpoint_dirpath()
-                if name is None
-                else self._custom_checkpoint_dirpath(name)
-            )
-            partial = final.with_name(f"{PARTIAL}+{final.name}")
-            partial.mkdir()
-        final, partial = ddp_broadcast((final, partial), src=0)
+        saved = None
+        if if_main_process():  # all ranks have the same
+            with MainProcessContext():  # hooks would wait for the others
+                saved = self._write(meta, end_of_epoch, name, verbosity)
+        ddp_barrier()
+        return saved
+
+    def _write(self, meta, end_of_epoch, name, verbosity):
+        final = (
+            self._new_checkpoint_dirpath()
+            if name is None
+            else self._custom_checkpoint_dirpath(name)
+        )
+        partial = final.with_name(f"{PARTIAL}+{final.name}")
+        partial.mkdir()
         for name, obj in self.recoverables.items():
             save = self.custom_save_hooks.get(name)
             if save is None:
@@ -92,9 +97,6 @@ class CrashSafeCheckpointer(Checkpointer):
             if save is None:
                 raise RuntimeError(f"{name}: no way to save a {type(obj)}")
             save(obj, partial / f"{name}.ckpt")
-        ddp_barrier()
-        if not if_main_process():
-            return None
         saved_meta = self._save_checkpoint_metafile(
             partial / METAFNAME, dict(meta or {}), end_of_epoch
         )
@@ -121,9 +123,11 @@ class CrashSafeCheckpointer(Checkpointer):
         *importance_keys : callable
             Of a ``Checkpoint``; the highest value is first.
         """
-        found = self.list_checkpoints()
-        kept = {max(found, key=key).path for key in importance_keys if found}
         if if_main_process():
+            found = self.list_checkpoints()
+            kept = {
+                max(found, key=key).path for key in importance_keys if found
+            }
             for checkpoint in found:
                 if checkpoint.path not in kept:
                     self._delete(checkpoint.path)

@@ -1,8 +1,7 @@
 """How far apart the terms of an objective are, before their weights.
 
 A balance has a factor for each term, by which its weight is multiplied, and is
-shown the terms of every training step. It is the rank's own: several ranks
-calibrate each on what they see.
+shown the terms of every training step, over the utterances of all ranks.
 """
 
 import math
