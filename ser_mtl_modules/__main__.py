@@ -354,6 +354,30 @@ def predict(
         raise typer.Exit(1)
 
 
+@app.command()
+def serve(
+    model: Annotated[
+        Path, typer.Argument(help="A finished run's folder, or an export.")
+    ],
+    host: Annotated[
+        str, typer.Option(help="By default nobody else reaches the page.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of the page.")] = 7860,
+    device: Annotated[str, typer.Option(help="As cpu or cuda:0.")] = "cpu",
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run whatever an export's YAML names."),
+    ] = False,
+):
+    """A page on this machine: record or drop a clip, and see what is heard."""
+    from ser_mtl_modules.inference.predict import opened
+    from ser_mtl_modules.inference.serve import import_gradio, serve
+
+    import_gradio()  # before a run is exported, which takes a while
+    with opened(model, device, trust) as recognizer:
+        serve(recognizer, model, host, port)
+
+
 def main():
     """Runs a command; a user's mistake ends with its message and exit 2."""
     try:
