@@ -291,6 +291,13 @@ def demo(
     run_demo(folder, context.args)
 
 
+class ExportFormat(str, enum.Enum):
+    """What a run is exported as."""
+
+    speechbrain = "speechbrain"
+    onnx = "onnx"
+
+
 @app.command()
 def export(
     run: Annotated[
@@ -303,8 +310,17 @@ def export(
             "--ssl_hub", help="The pre-trained encoder, if it was moved."
         ),
     ] = None,
+    format: Annotated[
+        ExportFormat, typer.Option(help="onnx has emotion and gender alone.")
+    ] = ExportFormat.speechbrain,
 ):
     """A run as a folder that needs nothing else, to be used or shared."""
+    if format is ExportFormat.onnx:
+        from ser_mtl_modules.inference.onnx_export import FILE, export_onnx
+
+        export_onnx(run, folder, ssl_hub)
+        print(f"{folder / FILE}: written, and compared with the run.")
+        return
     from ser_mtl_modules.inference.export import export_run
 
     export_run(run, folder, ssl_hub)
