@@ -354,6 +354,13 @@ def demo(
     run_demo(folder, context.args)
 
 
+class ExportFormat(str, enum.Enum):
+    """What a run is exported as."""
+
+    speechbrain = "speechbrain"
+    onnx = "onnx"
+
+
 @app.command()
 def export(
     run: Annotated[
@@ -366,8 +373,17 @@ def export(
             "--ssl_hub", help="The pre-trained encoder, if it was moved."
         ),
     ] = None,
+    format: Annotated[
+        ExportFormat, typer.Option(help="onnx has emotion and gender alone.")
+    ] = ExportFormat.speechbrain,
 ):
     """A run as a folder that needs nothing else, to be used or shared."""
+    if format is ExportFormat.onnx:
+        from ser_mtl_modules.inference.onnx_export import FILE, export_onnx
+
+        export_onnx(run, folder, ssl_hub)
+        print(f"{folder / FILE}: written, and compared with the run.")
+        return
     from ser_mtl_modules.inference.export import export_run
 
     export_run(run, folder, ssl_hub)
@@ -462,6 +478,30 @@ def upstream(
         f"cd {checkout.absolute()} && git status\n"
         "pytest tests/consistency"
     )
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        Path, typer.Argument(help="A finished run's folder, or an export.")
+    ],
+    host: Annotated[
+        str, typer.Option(help="By default nobody else reaches the page.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of the page.")] = 7860,
+    device: Annotated[str, typer.Option(help="As cpu or cuda:0.")] = "cpu",
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Run whatever an export's YAML names."),
+    ] = False,
+):
+    """A page on this machine: record or drop a clip, and see what is heard."""
+    from ser_mtl_modules.inference.predict import opened
+    from ser_mtl_modules.inference.serve import import_gradio, serve
+
+    import_gradio()  # before a run is exported, which takes a while
+    with opened(model, device, trust) as recognizer:
+        serve(recognizer, model, host, port)
 
 
 def main():

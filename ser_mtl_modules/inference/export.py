@@ -1,5 +1,6 @@
 """A finished run as a folder that needs nothing else to recognise emotions."""
 
+import contextlib
 import io
 import json
 import math
@@ -76,21 +77,39 @@ def export_run(run, folder, ssl_hub=None):
         If the run is not finished, the folder is in use, or the run's YAML is
         made of what can't be exported.
     """
+    with new_folder(folder) as written:
+        trained = TrainedRun(run, ssl_hub=ssl_hub)
+        _write(trained, written)
+        _compare(trained, written)
+
+
+@contextlib.contextmanager
+def new_folder(folder):
+    """A folder that is there when all of it is written, or not at all.
+
+    Arguments
+    ---------
+    folder : str or Path
+        Must not exist, or be empty.
+
+    Yields
+    ------
+    Path
+        Beside it; becomes it at the end.
+    """
     folder = Path(folder).absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SerMtlError(
             f"{folder}: is there already, and not empty. Give the name of a "
             "new folder, or remove it."
         )
-    trained = TrainedRun(run, ssl_hub=ssl_hub)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=f".{folder.name}.", dir=folder.parent
     ) as temporary:
         written = Path(temporary) / "export"
         written.mkdir()
-        _write(trained, written)
-        _compare(trained, written)
+        yield written
         if folder.exists():
             folder.rmdir()
         shutil.move(written, folder)
@@ -164,7 +183,7 @@ def inference_tree(trained):
             levels=signal.get("levels"),
             average=signal.get("average", 1),
         )
-    window_s, overlap_s = _window(trained)
+    window_s, overlap_s = hearing_window(trained)
     tree = {
         "sample_rate": trained.sample_rate,
         "classes": list(trained.classes),
@@ -180,10 +199,19 @@ def inference_tree(trained):
     return {key: _pruned(value) for key, value in tree.items()}
 
 
-def _window(trained):
+def hearing_window(trained):
     """Seconds of the longest clip that is heard whole, and of the overlap.
 
     As long as the encoder hears, in its slowest view.
+
+    Arguments
+    ---------
+    trained : TrainedRun
+        Whose encoder and views they are.
+
+    Returns
+    -------
+    tuple of float
     """
     rate = trained.sample_rate
     second = torch.ones(rate)

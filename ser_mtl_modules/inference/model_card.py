@@ -2,6 +2,21 @@
 
 from ser_mtl_modules.training.results import headline
 
+INTENDED_USE = """\
+Research on speech emotion recognition, on recordings like those of the corpus.
+A class is what listeners or actors of that corpus called it."""
+
+LIMITS = """\
+- It says how someone sounds to a model of one corpus, not what they feel. Don't
+  decide about people by it: not about work, school, health, credit or the law.
+- Scores fall on other corpora, languages, ages, microphones and rooms, and on
+  spontaneous speech where the corpus is acted; they were not measured there.
+- It always answers with one of its classes, also of noise, music or silence.
+- A probability was not calibrated.
+- Windows of long recordings are judged one by one, whoever speaks in them.
+- A speaker embedding is personal data where someone can be told by it.
+- Corpora have licences: what they say of models trained on them holds here."""
+
 TEXT = """\
 ---
 library_name: speechbrain
@@ -46,20 +61,11 @@ on speakers as the card above divides them.
 
 ## Intended use
 
-Research on speech emotion recognition, on recordings like those of the corpus.
-A class is what listeners or actors of that corpus called it.
+{intended_use}
 
 ## Limits
 
-- It says how someone sounds to a model of one corpus, not what they feel. Don't
-  decide about people by it: not about work, school, health, credit or the law.
-- Scores fall on other corpora, languages, ages, microphones and rooms, and on
-  spontaneous speech where the corpus is acted; they were not measured there.
-- It always answers with one of its classes, also of noise, music or silence.
-- A probability was not calibrated.
-- Windows of long recordings are judged one by one, whoever speaks in them.
-- A speaker embedding is personal data where someone can be told by it.
-- Corpora have licences: what they say of models trained on them holds here.
+{limits}
 """
 
 
@@ -109,4 +115,6 @@ def model_card(trained, window_s, overlap_s):
         overlap_s=overlap_s,
         facts="\n".join(f"| {k} | {v} |" for k, v in facts.items()),
         metrics="\n".join(metrics),
+        intended_use=INTENDED_USE,
+        limits=LIMITS,
     )

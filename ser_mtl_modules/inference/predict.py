@@ -79,7 +79,7 @@ def predict_files(recognizer, paths, tasks, format):
             tqdm.write(f"Skipped: {error}", file=sys.stderr)
             continue
         with tqdm.external_write_mode(file=sys.stdout):
-            write({"file": str(path), **_wanted(said, tasks)})
+            write({"file": str(path), **columns_of(said, tasks)})
             sys.stdout.flush()
     if n_bad:
         print(f"{n_bad} of {len(files)} skipped.", file=sys.stderr)
@@ -113,8 +113,30 @@ def _recordings(paths):
         yield from found or [path]
 
 
-def _wanted(said, tasks):
-    """Columns of the tasks, by the tasks' names."""
+def columns_of(said, tasks):
+    """What is said of a recording, by the names of tasks.
+
+    Arguments
+    ---------
+    said : dict
+        Of ``EmotionRecognizer.describe_file``.
+    tasks : list of str
+        What is wanted of it.
+
+    Returns
+    -------
+    dict
+        Of a classification the class, under the task's name, and behind it the
+        probabilities of all classes, a dict (``p`` of emotion, ``gender_p`` of
+        gender); of ``asr`` the text, of ``speaker`` the embedding, a list.
+
+    Example
+    -------
+    >>> columns_of(
+    ...     {"prediction": "sad", "p_sad": 0.9, "p_calm": 0.1}, ["emotion"]
+    ... )
+    {'emotion': 'sad', 'p': {'sad': 0.9, 'calm': 0.1}}
+    """
     columns = {}
     for task in tasks:
         if task == "speaker":

@@ -48,6 +48,9 @@ class MaskedBatchNorm(torch.nn.Module):
         """
         shape = feats.shape
         feats = feats.reshape(mask.numel(), -1, shape[-1])  # [B T, ..., C]
+        if not self.training:  # no statistics are taken
+            padding = ~mask.flatten()[:, None, None]
+            return self._normalise(feats).masked_fill(padding, 0.0).view(shape)
         if mask.all():
             return self._normalise(feats).view(shape)
         where = mask.flatten().nonzero().squeeze(1)
