@@ -126,6 +126,7 @@ class MultiTaskBrain(SERBrain):
 def loaders(brain, hparams, split):
     """Batches of train, valid and test."""
     made, signal = {}, hparams["signal"]
+    by_class = "imbalance" in hparams and hparams["imbalance"].by_class
     for name in ("train", "valid", "test"):
         rows, views = getattr(split, name), signal.views[name]
         data = dataset(rows, signal, views)
@@ -136,6 +137,7 @@ def loaders(brain, hparams, split):
             seed=hparams["seed"],
             shuffle=name == "train",
             labels=[row["emotion"] for row in rows.values()],
+            by_class=by_class,
             n_views=len(views),
         )
         made[name] = data, sampler
@@ -237,6 +239,8 @@ def main(arguments):
         hparams_file, {**settings.parse(overrides), **found}
     )
     hparams = load_hyperpyyaml(text)
+    if "imbalance" in hparams:
+        hparams["imbalance"].check(hparams["modules"])
     sb.create_experiment_directory(folder)
     settings.save(folder / "hyperparams.yaml", text)
 
