@@ -241,6 +241,8 @@ def main(arguments):
     hparams = load_hyperpyyaml(text)
     if "imbalance" in hparams:
         hparams["imbalance"].check(hparams["modules"])
+    for task in hparams["modules"]["tasks"].values():
+        task.check(split.train)
     sb.create_experiment_directory(folder)
     settings.save(folder / "hyperparams.yaml", text)
 
