@@ -47,7 +47,8 @@ LEGEND = (
     "utterances of all folds together, in brackets the 95 % bootstrap interval "
     "over speakers. UA: mean of the recalls of the classes that occur in the "
     "reference; CCC: concordance with the raters, times 100, mean of the "
-    "attributes. ↓: lower is better."
+    "attributes; KL: divergence from the raters' shares, in nats times 100. "
+    "↓: lower is better."
 )
 DETAILS = "Of the utterances of all folds and seeds together:"
 
@@ -209,7 +210,7 @@ def row_of(runs):
         n_runs : by ``task/metric``, in how many runs it could be computed
         pooled : UA, WA and macro_F1 of all folds' utterances together, as a
         mean over seeds; the same UA of other classifications as ``gender/UA``,
-        and ``attributes/CCC``.
+        and ``attributes/CCC`` and ``raters/KL``.
         Where folds lack classes, as with one test speaker, this is the UA to
         read: the mean over folds then has recalls of other classes in each
         interval : of the pooled UA, over speakers; absent with one speaker
@@ -299,7 +300,8 @@ def _pooled(runs):
         for name, value in flat(
             metrics_from_rows(_rows_of_all(mine), mine[0].classes)
         ):
-            if name.endswith(("/UA", "/CCC")) and name != "emotion/UA":
+            pooled = name.endswith(("/UA", "/CCC", "/KL"))
+            if pooled and name != "emotion/UA":
                 scores.setdefault(name, []).append(value)
     return {name: mean(values) for name, values in scores.items()}
 

@@ -43,9 +43,10 @@ FIELDS = (
     "precision epochs best_epoch seconds cpu_seconds peak_memory_mb metrics"
 ).split()
 CHECKSUMS = {"card", "manifest", "yaml"}
-LOWER_IS_BETTER = ("EER", "WER")
+LOWER_IS_BETTER = ("EER", "KL", "WER")
 PROBABILITY = re.compile(r"(\w+_)?p_.+")  # p_sad, gender_p_F
 ESTIMATE = "_estimate"  # how the column of an attribute's number ends
+SHARE = "raters_"  # how the column of a class's share of the votes begins
 
 
 # ---- metrics
@@ -135,8 +136,9 @@ def metrics_from_rows(rows, classes, speaker_trials=None):
         One for each utterance, with what the tasks' ``describe`` gives:
         ``target`` and ``prediction`` for emotion, the same with a prefix for
         another classification (``gender_target``), ``arousal_target`` and
-        ``arousal_estimate`` and so on, ``transcript`` and ``hypothesis``, and
-        ``embedding`` (an array) with ``speaker``. An empty target or
+        ``arousal_estimate`` and so on, ``raters_<class>`` beside
+        ``p_<class>``, ``transcript`` and ``hypothesis``, and ``embedding`` (an
+        array) with ``speaker``. What is empty of a target, a share or a
         transcript leaves the row out of that task's metrics.
     classes : list of str
         Of emotion.
@@ -148,7 +150,8 @@ def metrics_from_rows(rows, classes, speaker_trials=None):
     dict
         By task: ``emotion`` as `classification_scores` gives it, other
         classifications with ``UA``, ``attributes`` with the CCC of each by its
-        name and their mean as ``CCC``, ``speaker`` with ``EER``, ``asr`` with
+        name and their mean as ``CCC``, ``raters`` with ``KL``, the divergence
+        of the prediction from their shares in nats, ``speaker`` with ``EER``, ``asr`` with
         ``WER``. Plain numbers, as fractions. A task without a row to score is
         absent.
 
@@ -166,6 +169,7 @@ def metrics_from_rows(rows, classes, speaker_trials=None):
             name = prefix[:-1] or "emotion"
             metrics[name] = _classification(rows, prefix, classes)
     metrics["attributes"] = _attributes(rows, columns)
+    metrics["raters"] = _raters(rows, classes)
     if speaker_trials is None:
         speaker_trials = trials_of(rows)
     if speaker_trials is not None:
@@ -207,6 +211,18 @@ def _attributes(rows, columns):
             score = concordance(*zip(*pairs)) if pairs else None
             scores |= {} if score is None else {name: score}
     return {"CCC": mean(scores.values()), **scores} if scores else {}
+
+
+def _raters(rows, classes):
+    shares = [f"{SHARE}{name}" for name in classes]
+    rows = [r for r in rows if shares and r.get(shares[0], "") != ""]
+    if not rows:
+        return {}
+    y = np.array([[float(r[s]) for s in shares] for r in rows])
+    p = np.array([[r[f"p_{name}"] for name in classes] for r in rows])
+    # a probability may be written down as 0
+    ratio = np.where(y > 0, y, 1.0) / p.clip(min=1e-12)
+    return {"KL": float((y * np.log(ratio)).sum(axis=1).mean())}
 
 
 def trials_of(rows):
