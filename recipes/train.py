@@ -155,6 +155,7 @@ def make_brain(hparams, run_opts, metric):
 def loaders(brain, hparams, split):
     """Batches of train, valid and test."""
     made, signal = {}, hparams["signal"]
+    by_class = "imbalance" in hparams and hparams["imbalance"].by_class
     for name in ("train", "valid", "test"):
         rows, views = getattr(split, name), signal.views[name]
         data = dataset(rows, signal, views)
@@ -165,6 +166,7 @@ def loaders(brain, hparams, split):
             seed=hparams["seed"],
             shuffle=name == "train",
             labels=[row["emotion"] for row in rows.values()],
+            by_class=by_class,
             n_views=len(views),
         )
         made[name] = data, sampler
@@ -267,6 +269,10 @@ def main(arguments):
         hparams_file, {**settings.parse(overrides), **found}
     )
     hparams = load_hyperpyyaml(text)
+    if "imbalance" in hparams:
+        hparams["imbalance"].check(hparams["modules"])
+    for task in hparams["modules"]["tasks"].values():
+        task.check(split.train)
     sb.create_experiment_directory(folder)
     run_on_main(settings.save, [folder / "hyperparams.yaml", text])
 

@@ -270,6 +270,21 @@ def benchmark(
     rich.print(as_table(measure(yaml, context.args, lengths, clips, passes)))
 
 
+@app.command()
+def submission(
+    run: Annotated[Path, typer.Argument(help="A finished run's folder.")],
+    device: Annotated[str, typer.Option(help="As cuda.")] = "cpu",
+    ssl_hub: Annotated[
+        str | None,
+        typer.Option(help="The encoder, where training's is not any more."),
+    ] = None,
+):
+    """What a run says of clips whose labels are not public, to send in."""
+    from ser_mtl_modules.experiments.submission import write_submission
+
+    print(write_submission(run, device, ssl_hub))
+
+
 class SampleCorpus(str, enum.Enum):
     """Corpora that can be synthesised."""
 

@@ -25,6 +25,7 @@ def rows_of(fold, seed, chance):
                 "ID": f"f{fold}-{i:02}",
                 "speaker": f"f{fold}-{i // 12}",
                 "gender": "F",
+                "style": "scripted" if i % 4 else "improvised",
                 "target": target,
                 "prediction": prediction,
                 **{f"p_{name}": 1 / 3 for name in CLASSES},

@@ -75,6 +75,12 @@ class DurationBatchSampler(EpochBatchSampler):
         The class of each clip. With it, the clips of every batch are drawn so
         that no class has a single clip where it can be helped: losses that
         need positives then find them.
+    by_class : bool
+        True draws, where batches are shuffled, the clips of an epoch so that
+        every class of ``labels`` comes equally often; there are as many
+        batches as there would be otherwise, of about as many clips. Clips of
+        a rare class come several times, each as often as the others or once
+        more; of a frequent one, other clips come in each epoch.
     n_views : int
         Forms in which the dataset has each clip. With more than one, every
         clip of an epoch comes in one of them, drawn anew for each epoch; its
@@ -97,6 +103,7 @@ class DurationBatchSampler(EpochBatchSampler):
         shuffle=True,
         jitter=0.2,
         labels=None,
+        by_class=False,
         n_views=1,
     ):
         if not durations:
@@ -108,6 +115,7 @@ class DurationBatchSampler(EpochBatchSampler):
         self.shuffle = shuffle
         self.jitter = jitter
         self.labels = labels
+        self.by_class = by_class
         self.n_views = n_views
 
     def batches(self, epoch):
@@ -122,16 +130,18 @@ class DurationBatchSampler(EpochBatchSampler):
         -------
         list of list of int
             Indices of clips in their views; each clip is in one batch, or
-            without shuffling in one of each view.
+            without shuffling in one of each view, or by class in any number.
         """
         rng = generator(self.seed, "batches", epoch)
-        batches = self._cut(self._order(rng))
+        batches = self._cut(self._order(range(len(self.durations)), rng))
         if not self.shuffle:
             n_clips = len(self.durations)
             offsets = [n_clips * view for view in range(self.n_views)]
             return [
                 [i + o for i in batch] for o in offsets for batch in batches
             ]
+        if self.by_class:
+            batches = self._drawn(len(batches), epoch)
         if self.labels is not None:
             batches = self._pair_up(batches)
         order = torch.randperm(len(batches), generator=rng).tolist()
@@ -144,13 +154,45 @@ class DurationBatchSampler(EpochBatchSampler):
         views = torch.randint(self.n_views, (n_clips,), generator=rng).tolist()
         return [[i + n_clips * views[i] for i in batch] for batch in batches]
 
-    def _order(self, rng):
+    def _drawn(self, n_batches, epoch):
+        """So many batches of clips drawn by class, from short to long."""
+        rng = generator(self.seed, "classes", epoch)
+        batches = []
+        while len(batches) < n_batches:
+            more = self._cut(self._order(self._draw(rng), rng))
+            order = torch.randperm(len(more), generator=rng).tolist()
+            batches += [more[i] for i in order]  # any may be one too many
+        return sorted(
+            batches[:n_batches],
+            key=lambda batch: max(self.durations[i] for i in batch),
+        )
+
+    def _draw(self, rng):
+        """As many clips as there are, of every class as many."""
+        clips = {}
+        for i, label in enumerate(self.labels):
+            clips.setdefault(label, []).append(i)
+        each, rest = divmod(len(self.labels), len(clips))
+        lucky = torch.randperm(len(clips), generator=rng)[:rest].tolist()
+        drawn = []
+        for place, mine in enumerate(clips.values()):
+            n = each + (place in lucky)
+            rounds = -(-n // len(mine))
+            order = [
+                i
+                for _ in range(rounds)
+                for i in torch.randperm(len(mine), generator=rng).tolist()
+            ]
+            drawn += [mine[i] for i in order[:n]]
+        return drawn
+
+    def _order(self, clips, rng):
         """Clips from short to long, each moved a little."""
-        keys = torch.tensor(self.durations)
+        keys = torch.tensor([self.durations[i] for i in clips])
         if self.shuffle:
             noise = 2 * torch.rand(len(keys), generator=rng) - 1
             keys = keys * (1 + self.jitter * noise)
-        return keys.argsort(stable=True).tolist()
+        return [clips[i] for i in keys.argsort(stable=True).tolist()]
 
     def _cut(self, order):
         """Consecutive clips that fit into the budget together."""

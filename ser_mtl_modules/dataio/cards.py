@@ -100,6 +100,8 @@ class Card:
         That of the manifests that it fits.
     classes : list of str
         In the order of the class indices.
+    labels : dict of str to str
+        The class of each of the corpus's own labels.
     tasks : list of str
         What can be learned from this corpus.
     metric : str
@@ -119,6 +121,7 @@ class Card:
         self.name = content["name"]
         self.corpus = content["corpus"]
         self.classes = content["labels"]["classes"]
+        self.labels = content["labels"]["map"]
         self.tasks = content["tasks"]
         self.metric = content["selection"]["metric"]
         self.folds = list(content["folds"])

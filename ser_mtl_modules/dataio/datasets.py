@@ -23,6 +23,7 @@ from ser_mtl_modules.augment.views import AsIs
 from ser_mtl_modules.dataio.audio import read_audio
 
 COLUMNS = ("emotion", "speaker", "gender", "transcript", "style")
+COLUMNS += ("arousal", "valence", "dominance", "raters")
 
 
 def no_trim(wave, sample_rate):

@@ -133,7 +133,8 @@ class PairedBatchSampler(EpochBatchSampler):
     Arguments
     ---------
     sampler : EpochBatchSampler
-        Every epoch of it has the same number of clips.
+        Every epoch of it has the same number of clips; where the number is
+        nearly the same, a few of the others are skipped or come again.
     first : int
         Index of the first of the others.
     n : int

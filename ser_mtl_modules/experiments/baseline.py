@@ -134,6 +134,7 @@ def answers(model, classes, rows, views, feature_of):
                     "ID": utterance,
                     "speaker": row["speaker"],
                     "gender": row["gender"],
+                    "style": row["style"],
                     "target": row["emotion"],
                     "prediction": classes[p.argmax()],
                     **{f"p_{c}": float(x) for c, x in zip(classes, p)},

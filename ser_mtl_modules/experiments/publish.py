@@ -21,6 +21,7 @@ from ser_mtl_modules.experiments.report import (
     find_runs,
     report_on,
 )
+from ser_mtl_modules.training.results import SHARE
 
 # <!-- report NAME=FILE ... --against FILE -->, a table, <!-- end of report -->
 TABLE = re.compile(
@@ -76,12 +77,16 @@ def _results(results):
 
 def _predictions(rows):
     text = io.StringIO()
+    # of soft labels the score is a sum of logarithms, also of what is near 0
+    exact = any(name.startswith(SHARE) for name in rows[0])
     writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
     writer.writeheader()
     for row in rows:
         writer.writerow(
             {
-                name: f"{value:.4f}" if isinstance(value, float) else value
+                name: value
+                if exact or not isinstance(value, float)
+                else f"{value:.4f}"
                 for name, value in row.items()
             }
         )

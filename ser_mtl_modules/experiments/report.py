@@ -46,7 +46,9 @@ LEGEND = (
     "Per cent on test: mean ± standard deviation over folds; pooled: of the "
     "utterances of all folds together, in brackets the 95 % bootstrap interval "
     "over speakers. UA: mean of the recalls of the classes that occur in the "
-    "reference. ↓: lower is better."
+    "reference; CCC: concordance with the raters, times 100, mean of the "
+    "attributes; KL: divergence from the raters' shares, in nats times 100. "
+    "↓: lower is better."
 )
 DETAILS = "Of the utterances of all folds and seeds together:"
 
@@ -207,14 +209,16 @@ def row_of(runs):
         spread_over_seeds : of the mean over folds; absent with one seed
         n_runs : by ``task/metric``, in how many runs it could be computed
         pooled : UA, WA and macro_F1 of all folds' utterances together, as a
-        mean over seeds; the same UA of other classifications as ``gender/UA``.
+        mean over seeds; the same UA of other classifications as ``gender/UA``,
+        and ``attributes/CCC`` and ``raters/KL``.
         Where folds lack classes, as with one test speaker, this is the UA to
         read: the mean over folds then has recalls of other classes in each
         interval : of the pooled UA, over speakers; absent with one speaker
         classes, confusion : of the utterances of all folds and seeds together,
         counts by target (rows) and prediction
-        by_class, by_gender, by_speaker : of the same, the recall of each class
-        and the UA on each gender and speaker, where the corpus knows them
+        by_class, by_gender, by_style, by_speaker : of the same, the recall of
+        each class and the UA on each gender, style of speaking (improvised and
+        scripted, say) and speaker, where the corpus knows them
         minutes : of a run, mean; of the processor's time where there was no
         GPU, as other work on the machine doesn't change it much
     """
@@ -261,10 +265,11 @@ def _details(runs, counts):
             if support[i]
         },
     }
-    for column in ("gender", "speaker"):
+    for column in ("gender", "style", "speaker"):
         parts = {}
         for utterance, matrix in counts.items():
-            if who := known[utterance][column]:
+            # runs of before styles were written down have none
+            if who := known[utterance].get(column):
                 parts[who] = parts.get(who, 0) + matrix
         details[f"by_{column}"] = {
             who: float(mean_recall(part)) for who, part in sorted(parts.items())
@@ -295,7 +300,8 @@ def _pooled(runs):
         for name, value in flat(
             metrics_from_rows(_rows_of_all(mine), mine[0].classes)
         ):
-            if name.endswith("/UA") and name != "emotion/UA":
+            pooled = name.endswith(("/UA", "/CCC", "/KL"))
+            if pooled and name != "emotion/UA":
                 scores.setdefault(name, []).append(value)
     return {name: mean(values) for name, values in scores.items()}
 
@@ -629,10 +635,11 @@ def scores(content):
 
 
 def details(content):
-    """As `scores`, of parts of the test set: classes, genders, speakers."""
+    """As `scores`, of parts of the test set, from classes to speakers."""
     rows = content["rows"]
     columns = {"method": [row["method"] for row in rows]}
-    for part, title in (("by_class", "recall, "), ("by_gender", "UA, ")):
+    titles = {"by_class": "recall, ", "by_gender": "UA, ", "by_style": "UA, "}
+    for part, title in titles.items():
         for name in dict.fromkeys(name for row in rows for name in row[part]):
             columns[title + name] = [
                 percent_of(row[part], name) for row in rows

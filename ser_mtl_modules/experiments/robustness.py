@@ -99,21 +99,11 @@ class Robustness:
     def __init__(self, folder, device="cpu", ssl_hub=None):
         self.run = TrainedRun(folder, device, ssl_hub)
         self.folder = self.run.folder / "robustness"
-        hparams, results = self.run.hparams, self.run.results
-        recipe = _recipe_of(self.run)
-        self.card = load_card(recipe / "protocols.yaml", results["card"])
-        self.manifest = read_manifest(
-            recipe / hparams["manifest"], hparams["data_folder"]
-        )
-        for what in ("card", "manifest"):
-            if getattr(self, what).checksum != results["checksums"][what]:
-                raise SerMtlError(
-                    f"{folder}: its {what} is not the one of {recipe} any "
-                    "more, so clips that it was trained on could be among "
-                    "those of the test. Run the recipe again."
-                )
+        _, self.card, self.manifest = corpus_of(self.run)
         split = self.card.split(
-            self.manifest, results["fold"], hparams["check_counts"]
+            self.manifest,
+            self.run.results["fold"],
+            self.run.hparams["check_counts"],
         )
         self.test = sorted(split.test)
         # of training nothing may be heard, not even as babble
@@ -373,6 +363,39 @@ def measure_robustness(
     with torch.random.fork_rng(devices=[]):
         run = Robustness(folder, device, ssl_hub)
         return run.measure(suite, noise, rooms, cross)
+
+
+def corpus_of(run):
+    """What a run was trained on, if it is still what it was.
+
+    Arguments
+    ---------
+    run : TrainedRun
+        The run.
+
+    Returns
+    -------
+    tuple of Path, Card and Manifest
+        The recipe's folder, the run's card and its manifest.
+
+    Raises
+    ------
+    SerMtlError
+        If card or manifest have changed.
+    """
+    recipe, results = _recipe_of(run), run.results
+    card = load_card(recipe / "protocols.yaml", results["card"])
+    manifest = read_manifest(
+        recipe / run.hparams["manifest"], run.hparams["data_folder"]
+    )
+    for what, found in {"card": card, "manifest": manifest}.items():
+        if found.checksum != results["checksums"][what]:
+            raise SerMtlError(
+                f"{run.folder}: its {what} is not the one of {recipe} any "
+                "more, so clips that it was trained on could be among "
+                "those of the test. Run the recipe again."
+            )
+    return recipe, card, manifest
 
 
 def _recipe_of(run):

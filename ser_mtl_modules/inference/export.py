@@ -36,6 +36,7 @@ TRAINING_ONLY = {
     "logit_losses",
     "loss",
     "mask",
+    "soft_labels",
     "warp",
 }
 LONGEST_S = 35.0  # IEMOCAP's longest turn takes 34.1 s

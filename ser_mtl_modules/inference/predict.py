@@ -13,6 +13,7 @@ from tqdm import tqdm
 from ser_mtl_modules.errors import SerMtlError, nearest
 from ser_mtl_modules.inference.export import export_run
 from ser_mtl_modules.inference.recognizer import EmotionRecognizer
+from ser_mtl_modules.tasks.attributes import ATTRIBUTES
 
 # Endings of what libsndfile reads; .raw has no header to say what it is
 ENDINGS = {f".{name.lower()}" for name in soundfile.available_formats()}
@@ -143,6 +144,9 @@ def columns_of(said, tasks):
             columns["speaker"] = said["embedding"].tolist()
         elif task == "asr":
             columns["asr"] = said["hypothesis"]
+        elif task == "attributes":
+            for name in ATTRIBUTES:
+                columns[name] = round(said[f"{name}_estimate"], 2)
         else:
             prefix = "" if task == "emotion" else f"{task}_"
             columns[task] = said[f"{prefix}prediction"]

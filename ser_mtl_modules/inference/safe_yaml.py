@@ -56,6 +56,7 @@ CLASSES = frozenset(
             )
         ),
         "ser_mtl_modules.lobes.frame_level_attention.FrameLevelAttention",
+        "ser_mtl_modules.tasks.attributes.Attributes",
         "ser_mtl_modules.tasks.classification.Classification",
         "ser_mtl_modules.tasks.multi_loss.MultiLossClassification",
         "ser_mtl_modules.tasks.speaker.Speaker",

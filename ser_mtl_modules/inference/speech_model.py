@@ -164,6 +164,7 @@ class SpeechModel(torch.nn.Module):
         for said in self.hear(wave, views, utterance):
             row = {"ID": utterance, "speaker": batch.speaker[0]}
             row["gender"] = batch.gender[0]
+            row["style"] = batch.style[0]
             for name, task in self.tasks.items():
                 row.update(task.describe(said[name], batch)[0])
             rows.append(row)

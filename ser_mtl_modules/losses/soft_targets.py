@@ -10,6 +10,7 @@ def mix_targets(labels, shares, n_classes):
     ---------
     labels : torch.Tensor
         Class indices of the clips before mixing, shape [B]; -1 where unknown.
+        Or distributions, shape [B, C]; rows of 0 where unknown.
     shares : torch.Tensor
         How much of each clip's label belongs to each mixed clip, shape
         [n, B] for n mixed clips; rows sum to 1.
@@ -29,10 +30,15 @@ def mix_targets(labels, shares, n_classes):
     tensor([[0.2500, 0.0000, 0.7500],
             [1.0000, 0.0000, 0.0000]])
     """
-    known = (labels >= 0).to(shares)
-    hard = F.one_hot(labels.clamp(min=0), n_classes).to(shares)
+    if labels.dim() == 1:
+        known = (labels >= 0).to(shares)
+        hard = F.one_hot(labels.clamp(min=0), n_classes).to(shares)
+        parts = hard * known[:, None]
+    else:
+        known = (labels.sum(dim=1) > 0).to(shares)
+        parts = labels.to(shares)
     whole = (shares @ (1 - known) == 0).to(shares)
-    return (shares @ (hard * known[:, None])) * whole[:, None]
+    return (shares @ parts) * whole[:, None]
 
 
 def main_class(targets):

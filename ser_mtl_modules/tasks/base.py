@@ -13,6 +13,20 @@ class Task(torch.nn.Module):
     is a subclass in a file of its own, and its lines in the YAML.
     """
 
+    def check(self, rows):
+        """Refuses a train set that the task can't learn from.
+
+        Arguments
+        ---------
+        rows : dict of str to dict
+            Of the manifest, by ID.
+
+        Raises
+        ------
+        SerMtlError
+            Says what the corpus has not.
+        """
+
     def forward(self, feats, lens):
         """Computes the prediction for a batch.
 

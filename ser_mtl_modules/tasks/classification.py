@@ -51,6 +51,9 @@ class Classification(Task):
     norm : callable
         Makes what follows the pooling, of its size: a batch norm, or
         ``LayerNorm`` where a batch holds clips that the task is not to see.
+    soft_labels : RaterShares, optional
+        Makes the targets from the votes of raters; without, a clip is all of
+        its class.
 
     Example
     -------
@@ -70,8 +73,10 @@ class Classification(Task):
         dropout=0.0,
         prefix="",
         norm=UtteranceNorm,
+        soft_labels=None,
     ):
         super().__init__()
+        self.soft_labels = soft_labels
         self.classes = list(classes)
         self.label = label
         self.prefix = prefix
@@ -97,10 +102,22 @@ class Classification(Task):
         embeddings = self.embed(self.norm(self.pool(feats, lens)))
         return ClassPrediction(self.classify(embeddings), embeddings)
 
+    def check(self, rows):
+        """As `Task.check`: there are soft labels if they are asked for."""
+        if self.soft_labels is not None:
+            self.soft_labels.check(rows, self.classes)
+
     def target(self, batch):
-        """Class indices, shape [B]; -1 where the class is not among ours."""
+        """Class indices, shape [B]; -1 where the class is not among ours.
+
+        Or soft labels, shape [B, C], if there are any.
+        """
         device = self.classify[-1].weight.device
-        return class_indices(getattr(batch, self.label), self.classes, device)
+        labels = getattr(batch, self.label)
+        hard = class_indices(labels, self.classes, device)
+        if self.soft_labels is None:
+            return hard
+        return self.soft_labels(hard, batch.raters, self.classes)
 
     def mix(self, target, shares):
         """Distributions over classes, as `mix_targets` gives them."""
@@ -111,11 +128,23 @@ class Classification(Task):
         return self.criterion(prediction.logits, target)
 
     def describe(self, prediction, batch):
-        """Target, prediction, and the probability of every class."""
+        """Target, prediction, and the probability of every class.
+
+        With soft labels also the raters' share of every class, as
+        ``raters_<class>``; empty where there is no vote.
+        """
         labels = getattr(batch, self.label)
-        return describe_classes(
+        rows = describe_classes(
             prediction.logits, labels, self.classes, self.prefix
         )
+        if self.soft_labels is not None:
+            for row, votes in zip(rows, batch.raters):
+                shares = self.soft_labels.of(votes, self.classes)
+                row |= {
+                    f"raters_{name}": share if any(shares) else ""
+                    for name, share in zip(self.classes, shares)
+                }
+        return rows
 
 
 def class_indices(labels, classes, device=None):

@@ -495,6 +495,7 @@ class SERBrain(sb.Brain):
         for i, utterance in enumerate(batch.id):
             row = {"ID": utterance, "speaker": batch.speaker[i]}
             row["gender"] = batch.gender[i]
+            row["style"] = batch.style[i]
             for rows in described:
                 row.update(rows[i])
             self.rows.append(row)

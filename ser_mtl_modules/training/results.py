@@ -14,6 +14,7 @@ import resource
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 import rich
@@ -28,6 +29,7 @@ from ser_mtl_modules.metrics.classification import (
     confusion,
     mean_recall,
 )
+from ser_mtl_modules.metrics.concordance import concordance
 from ser_mtl_modules.metrics.recognition import word_error_rate
 from ser_mtl_modules.metrics.verification import (
     Trials,
@@ -41,8 +43,10 @@ FIELDS = (
     "precision epochs best_epoch seconds cpu_seconds peak_memory_mb metrics"
 ).split()
 CHECKSUMS = {"card", "manifest", "yaml"}
-LOWER_IS_BETTER = ("EER", "WER")
+LOWER_IS_BETTER = ("EER", "KL", "WER")
 PROBABILITY = re.compile(r"(\w+_)?p_.+")  # p_sad, gender_p_F
+ESTIMATE = "_estimate"  # how the column of an attribute's number ends
+SHARE = "raters_"  # how the column of a class's share of the votes begins
 
 
 # ---- metrics
@@ -53,7 +57,8 @@ def average_views(rows):
 
     A clip that was heard in several forms (views) gets the mean of its
     probabilities and the class that is then most probable, and the mean of its
-    embeddings. A transcript is the one of the first form.
+    embeddings and of its attributes' estimates. A transcript is the one of the
+    first form.
 
     Arguments
     ---------
@@ -100,7 +105,11 @@ def averaged(rows, weights=None):
     weights = [1.0] * len(rows) if weights is None else weights
     merged = dict(first)
     for column in first:
-        if column == "embedding" or PROBABILITY.fullmatch(column):
+        if (
+            column == "embedding"
+            or column.endswith(ESTIMATE)
+            or PROBABILITY.fullmatch(column)
+        ):
             parts = [w * row[column] for w, row in zip(weights, rows)]
             merged[column] = sum(parts) / sum(weights)
     for column in first:
@@ -126,9 +135,11 @@ def metrics_from_rows(rows, classes, speaker_trials=None):
     rows : list of dict
         One for each utterance, with what the tasks' ``describe`` gives:
         ``target`` and ``prediction`` for emotion, the same with a prefix for
-        another classification (``gender_target``), ``transcript`` and
-        ``hypothesis``, and ``embedding`` (an array) with ``speaker``. An empty
-        target or transcript leaves the row out of that task's metrics.
+        another classification (``gender_target``), ``arousal_target`` and
+        ``arousal_estimate`` and so on, ``raters_<class>`` beside
+        ``p_<class>``, ``transcript`` and ``hypothesis``, and ``embedding`` (an
+        array) with ``speaker``. What is empty of a target, a share or a
+        transcript leaves the row out of that task's metrics.
     classes : list of str
         Of emotion.
     speaker_trials : Trials, optional
@@ -138,7 +149,9 @@ def metrics_from_rows(rows, classes, speaker_trials=None):
     -------
     dict
         By task: ``emotion`` as `classification_scores` gives it, other
-        classifications with ``UA``, ``speaker`` with ``EER``, ``asr`` with
+        classifications with ``UA``, ``attributes`` with the CCC of each by its
+        name and their mean as ``CCC``, ``raters`` with ``KL``, the divergence
+        of the prediction from their shares in nats, ``speaker`` with ``EER``, ``asr`` with
         ``WER``. Plain numbers, as fractions. A task without a row to score is
         absent.
 
@@ -155,6 +168,8 @@ def metrics_from_rows(rows, classes, speaker_trials=None):
             prefix = column[: -len("prediction")]
             name = prefix[:-1] or "emotion"
             metrics[name] = _classification(rows, prefix, classes)
+    metrics["attributes"] = _attributes(rows, columns)
+    metrics["raters"] = _raters(rows, classes)
     if speaker_trials is None:
         speaker_trials = trials_of(rows)
     if speaker_trials is not None:
@@ -181,6 +196,33 @@ def _classification(rows, prefix, classes):
     # UA takes only the classes that occur, so no list of them is needed
     known = sorted({*targets, *predictions})
     return {"UA": float(mean_recall(confusion(targets, predictions, known)))}
+
+
+def _attributes(rows, columns):
+    scores = {}
+    for column in columns:
+        if column.endswith(ESTIMATE):
+            name = column.removesuffix(ESTIMATE)
+            pairs = [
+                (float(row[f"{name}_target"]), float(row[column]))
+                for row in rows
+                if row[f"{name}_target"]
+            ]
+            score = concordance(*zip(*pairs)) if pairs else None
+            scores |= {} if score is None else {name: score}
+    return {"CCC": mean(scores.values()), **scores} if scores else {}
+
+
+def _raters(rows, classes):
+    shares = [f"{SHARE}{name}" for name in classes]
+    rows = [r for r in rows if shares and r.get(shares[0], "") != ""]
+    if not rows:
+        return {}
+    y = np.array([[float(r[s]) for s in shares] for r in rows])
+    p = np.array([[r[f"p_{name}"] for name in classes] for r in rows])
+    # a probability may be written down as 0
+    ratio = np.where(y > 0, y, 1.0) / p.clip(min=1e-12)
+    return {"KL": float((y * np.log(ratio)).sum(axis=1).mean())}
 
 
 def trials_of(rows):

@@ -175,3 +175,94 @@ def test_without_shuffling_clips_come_in_every_view(durations):
     once, twice = batches(1), batches(2)
     assert twice[: len(once)] == once
     assert [[i - 101 for i in batch] for batch in twice[len(once) :]] == once
+
+
+# 101 clips: of the classes 70, 25, 5 and 1
+SKEWED = [0] * 70 + [1] * 25 + [2] * 5 + [3]
+
+
+def by_class(durations, seed=1, **more):
+    return DurationBatchSampler(
+        durations, BUDGET, 12, seed, labels=SKEWED, by_class=True, **more
+    )
+
+
+def test_by_class_there_are_as_many_batches_and_each_within_the_budget(
+    durations,
+):
+    for seed in range(5):
+        plain = DurationBatchSampler(durations, BUDGET, 12, seed, labels=SKEWED)
+        sampler = by_class(durations, seed)
+        for epoch in (1, 2, 3):
+            batches = sampler.batches(epoch)
+            assert len(batches) == len(plain.batches(epoch))
+            for batch in batches:
+                padded = max(durations[i] for i in batch) * len(batch)
+                assert padded <= BUDGET + 1e-4 and len(batch) <= 12
+
+
+def test_by_class_every_class_comes_as_often(durations):
+    sampler = by_class(durations)
+    epochs = [sum(sampler.batches(e), []) for e in range(1, 21)]
+    counts = Counter(SKEWED[i] for clips in epochs for i in clips)
+    mean = sum(counts.values()) / 4
+    assert all(abs(n - mean) < 0.05 * mean for n in counts.values())
+    assert abs(mean / 20 - 101 / 4) < 4  # about as many clips in an epoch
+
+
+def test_of_a_class_no_clip_comes_two_times_more_than_another(durations):
+    drawn = by_class(durations)._draw(torch.Generator().manual_seed(0))
+    assert len(drawn) == 101
+    times = Counter(drawn)
+    for label in set(SKEWED):
+        mine = [times[i] for i in range(101) if SKEWED[i] == label]
+        assert max(mine) - min(mine) <= 1
+
+
+def test_by_class_other_clips_of_a_frequent_class_come_in_each_epoch(durations):
+    sampler = by_class(durations)
+    heard = set()
+    for epoch in range(1, 21):
+        heard |= {i for batch in sampler.batches(epoch) for i in batch}
+    assert heard == set(range(101))
+
+
+def test_batches_by_class_are_a_function_of_seed_and_epoch(durations):
+    def batches(seed, epoch):
+        sampler = by_class(durations, seed)
+        list(sampler)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert batches(1, 2) == batches(1, 2)
+    assert batches(1, 2) != batches(1, 3) and batches(1, 2) != batches(2, 2)
+    sampler = by_class(durations)
+    whole = list(sampler)
+    sampler.skip = 3  # a resumed run
+    assert list(sampler) == whole[3:]
+
+
+def test_without_shuffling_by_class_changes_nothing(durations):
+    plain = DurationBatchSampler(durations, BUDGET, 12, shuffle=False)
+    assert list(by_class(durations, shuffle=False)) == list(plain)
+
+
+def test_by_class_views_are_drawn_as_always(durations):
+    sampler = by_class(durations, n_views=3)
+    indices = [i for batch in sampler.batches(1) for i in batch]
+    assert {i // 101 for i in indices} == {0, 1, 2}
+    clips = [[i % 101 for i in batch] for batch in sampler.batches(1)]
+    assert clips == by_class(durations).batches(1)
+
+
+def test_default_batches_are_those_that_published_results_had():
+    durations = [1.0 + (7 * i % 11) / 4 for i in range(12)]
+    sampler = DurationBatchSampler(
+        durations, 9.0, 4, seed=1986, labels=[i % 3 for i in range(12)]
+    )
+    assert sampler.batches(1) == [
+        [2, 11, 8, 5],
+        [4, 10, 7],
+        [0, 1, 9],
+        [6, 3],
+    ]

@@ -15,7 +15,7 @@ from fake_encoders import FakeEncoder, FrozenFbank
 from ser_mtl_modules.augment.views import AsIs, Noise, Speed
 from ser_mtl_modules.dataio import feature_cache, level_file
 from ser_mtl_modules.dataio.batching import DurationBatchSampler
-from ser_mtl_modules.dataio.datasets import Waves, dataset
+from ser_mtl_modules.dataio.datasets import COLUMNS, Waves, dataset
 from ser_mtl_modules.dataio.feature_cache import CachedLevels
 from ser_mtl_modules.dataio.level_file import LevelFile
 from ser_mtl_modules.dataio.trimming import trim_silence
@@ -25,7 +25,6 @@ from ser_mtl_modules.lobes.masking import frame_mask
 from speechbrain.dataio.batch import PaddedBatch
 
 RATE = 16000
-COLUMNS = ("emotion", "speaker", "gender", "transcript", "style")
 
 
 @pytest.fixture(scope="module")

@@ -367,13 +367,58 @@ def test_parts_of_the_test_set_equal_scikit_learn(tmp_path):
     assert row["confusion"] == found.tolist() and row["classes"] == CLASSES
     recalls = recall_score(targets, predictions, labels=CLASSES, average=None)
     assert row["by_class"] == pytest.approx(dict(zip(CLASSES, recalls)))
-    for column in ("gender", "speaker"):
+    for column in ("gender", "style", "speaker"):
         for who, value in row[f"by_{column}"].items():
             mine = [r for r in rows if r[column] == who]
             assert value == pytest.approx(
                 balanced_accuracy_score(*labels(mine))
             )
     assert len(row["by_speaker"]) == 6 and len(row["by_gender"]) == 1
+    assert list(row["by_style"]) == ["improvised", "scripted"]
+
+
+def test_parts_of_the_test_set_have_columns_of_their_own(method):
+    content = report_on([method])
+    by_style = content["rows"][0]["by_style"]
+    for name in ("improvised", "scripted"):
+        (cell,) = details(content)[f"UA, {name}"]
+        assert cell == f"{100 * by_style[name]:.1f}"
+
+
+def test_runs_from_before_styles_were_written_down_are_reported(tmp_path):
+    rows = [
+        {k: v for k, v in row.items() if k != "style"}
+        for row in rows_of(1, 1, 0.6)
+    ]
+    make_run(tmp_path / "old", rows)
+    content = report_on([tmp_path / "old"])
+    assert content["rows"][0]["by_style"] == {}
+    assert not any("improvised" in name for name in details(content))
+
+
+def test_concordance_of_attributes_is_in_the_tables(tmp_path):
+    rng = np.random.default_rng(0)
+    for fold in (1, 2):
+        rows = [
+            {
+                **row,
+                "arousal_target": f"{value:.2f}" if i else "",
+                "arousal_estimate": float(value + rng.normal()),
+            }
+            for i, (row, value) in enumerate(
+                zip(rows_of(fold, 1, 0.6), rng.uniform(1, 5, 24))
+            )
+        ]
+        make_run(tmp_path / "runs" / str(fold), rows, fold=fold)
+    content = report_on([tmp_path / "runs"])
+    assert content["differences"] == []
+    (row,) = content["rows"]
+    assert 0.3 < row["mean"]["attributes/CCC"] < 1
+    # of one attribute, the mean over attributes is its own
+    assert row["mean"]["attributes/arousal"] == row["mean"]["attributes/CCC"]
+    assert row["pooled"]["attributes/CCC"] != row["mean"]["attributes/CCC"]
+    table = as_markdown(content)
+    assert "| attributes CCC | attributes CCC, pooled |" in table
 
 
 def test_the_lowest_and_the_highest_speaker_are_named(method):

@@ -43,3 +43,11 @@ def test_the_main_class_is_the_greatest_share_and_unknown_stays_unknown():
     assert main_class(soft).tolist() == [1, -1, 2]
     labels = torch.tensor([2, -1, 0])
     assert main_class(labels) is labels
+
+
+def test_distributions_are_mixed_as_classes_are(shares):
+    labels = torch.tensor([2, 0, -1, 2, 1])
+    whole = F.one_hot(labels.clamp(min=0), 3) * (labels >= 0)[:, None]
+    torch.testing.assert_close(
+        mix_targets(whole.float(), shares, 3), mix_targets(labels, shares, 3)
+    )

@@ -1,9 +1,12 @@
 """A training on either of the MSP lab's corpora, and a second test set."""
 
+import csv
 import json
 
 from tiny_ravdess import predictions, scores
 
+from ser_mtl_modules.dataio.manifest import read_manifest
+from ser_mtl_modules.experiments.submission import write_submission
 from ser_mtl_modules.training.results import differences, read_run
 
 CARD = "msp-podcast-official-2.0"
@@ -34,6 +37,17 @@ def test_the_second_test_set_is_scored_without_training_again(trained):
     assert one["best_epoch"] == other["best_epoch"]
     assert one["metrics"]["valid"] == other["metrics"]["valid"]
     assert differences(read_run(run)) == []
+
+
+def test_clips_without_public_labels_are_answered_in_a_file(trained):
+    run = trained(*PODCAST)
+    with open(write_submission(run), newline="") as file:
+        rows = list(csv.DictReader(file))
+    manifest = read_manifest(run.parent / "manifest.csv", run.parent / "corpus")
+    hidden = [i for i, r in manifest.rows.items() if r["split"] == "Test3"]
+    assert hidden
+    assert [r["FileName"] for r in rows] == [f"{i}.wav" for i in sorted(hidden)]
+    assert {row["EmoClass"] for row in rows} <= set("ACDFHNSU")
 
 
 def test_improv_trains_on_all_that_its_card_has(trained):

@@ -69,7 +69,13 @@ def test_mixup_and_features_differ_only_where_they_have_to():
 
 
 # of a corpus; all else is the method
-DATA = {"data_folder", "card", "preparation", "download"}
+DATA = {
+    "attribute_scale",
+    "card",
+    "data_folder",
+    "download",
+    "preparation",
+}
 # where the paper of multi-loss learning ran it, beside RAVDESS
 MULTI_LOSS = {"IEMOCAP", "MSP-IMPROV", "SAVEE"}
 # of a corpus whose card has fewer tasks

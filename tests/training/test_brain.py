@@ -66,11 +66,12 @@ def make(folder, n_epochs=3, decay=0.5, rates=None, opt=None, **run_opts):
             "label": "plus" if i > 9 else "minus",
             "speaker": "a",
             "gender": "F",
+            "style": "",
         }
         for i in range(20)
     }
     data = sb.dataio.dataset.DynamicItemDataset(
-        items, output_keys=["id", "x", "label", "speaker", "gender"]
+        items, output_keys=["id", "x", "label", "speaker", "gender", "style"]
     )
     sampler = DurationBatchSampler([1.0] * 20, 5.0, seed=1)
     plain = DurationBatchSampler([1.0] * 20, 7.0, shuffle=False)
@@ -93,6 +94,7 @@ def collate(monkeypatch):
             label=[i["label"] for i in items],
             speaker=[i["speaker"] for i in items],
             gender=[i["gender"] for i in items],
+            style=[i["style"] for i in items],
         ),
     )
 

@@ -410,3 +410,29 @@ def test_one_view_stays_as_it_is():
     said = [row("b", 0.2, 0.3), row("a", 0.6, 0.2)]
     a, b = average_views(said)
     assert a is said[1] and b is said[0]
+
+
+def test_divergence_from_raters_is_torch_s_over_clips_that_have_votes():
+    p = torch.tensor([[0.7, 0.3], [0.2, 0.8], [0.5, 0.5]])
+    y = torch.tensor([[0.75, 0.25], [0.0, 1.0], [0.0, 0.0]])
+    rows = [
+        {
+            "ID": str(i),
+            "target": "sad",
+            "prediction": "sad",
+            "p_calm": p[i, 0].item(),
+            "p_sad": p[i, 1].item(),
+            "raters_calm": y[i, 0].item() if y[i].any() else "",
+            "raters_sad": y[i, 1].item() if y[i].any() else "",
+        }
+        for i in range(3)
+    ]
+    found = metrics_from_rows(rows, ["calm", "sad"])["raters"]
+    expected = torch.nn.functional.kl_div(
+        p[:2].log(), y[:2], reduction="batchmean"
+    )
+    assert found == {"KL": pytest.approx(expected.item(), rel=1e-5)}
+    as_read = [{**row, "raters_sad": str(row["raters_sad"])} for row in rows]
+    assert metrics_from_rows(as_read, ["calm", "sad"])["raters"] == found
+    without = [{**row, "raters_calm": "", "raters_sad": ""} for row in rows]
+    assert "raters" not in metrics_from_rows(without, ["calm", "sad"])
