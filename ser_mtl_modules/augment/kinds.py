@@ -222,7 +222,7 @@ class RandomKind(torch.nn.Module):
     Example
     -------
     >>> augment = RandomKind({"speed": Speed(), "noise": Noise()})
-    >>> wavs, wav_lens, labels = augment(torch.randn(9, 500), torch.ones(9))
+    >>> wavs, wav_lens, labels = augment(torch.randn(99, 500), torch.ones(99))
     >>> sorted(set(labels["augmentation"]))
     ['noise', 'none', 'speed']
     """

@@ -54,6 +54,7 @@ def clip(i):
         "mood": CLASSES[i % 3],  # of all clips
         "gender": "FM"[i % 2],
         "speaker": SPEAKERS[i % 4] if i < 40 else f"new {i % 5}",
+        "style": "",
         "transcript": ["", "DOGS SIT", "KIDS TALK"][i % 3],
     }
 
