@@ -19,7 +19,7 @@ LONGEST_S = 300.0  # a page is to answer soon
 class Heard(NamedTuple):
     """What is shown of a recording."""
 
-    # by task: probabilities by class, or the text that was said
+    # by task: probabilities by class, or text (what was said, attributes)
     tasks: dict
     similarity: float | None  # of two voices, from -1 to 1
     picture: PIL.Image.Image  # of the wave, coloured by attention
@@ -56,8 +56,11 @@ def hear(recognizer, path, other=None):
         if task == "speaker":
             continue
         columns = columns_of(said, [task])
-        # probabilities, which follow the class, where there are such
-        tasks[task] = list(columns.values())[-1]
+        if task in columns:
+            # probabilities, which follow the class, where there are such
+            tasks[task] = list(columns.values())[-1]
+        else:  # numbers that have names of their own: attributes
+            tasks[task] = ", ".join(f"{k} {v}" for k, v in columns.items())
     similarity = None
     if other is not None:
         _read(recognizer, other)

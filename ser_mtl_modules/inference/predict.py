@@ -129,7 +129,8 @@ def columns_of(said, tasks):
     dict
         Of a classification the class, under the task's name, and behind it the
         probabilities of all classes, a dict (``p`` of emotion, ``gender_p`` of
-        gender); of ``asr`` the text, of ``speaker`` the embedding, a list.
+        gender); of ``asr`` the text, of ``speaker`` the embedding, a list; of
+        ``attributes`` a number for each, by its name, on the raters' scale.
 
     Example
     -------

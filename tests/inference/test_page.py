@@ -68,6 +68,24 @@ def test_a_page_shows_what_the_recognizer_says(recognizer, recordings):
     assert heard.picture.width > 800 > heard.picture.height
 
 
+def test_all_attributes_are_shown_by_their_names(
+    recognizer, recordings, monkeypatch
+):
+    describe = recognizer.describe_file
+    rated = {"arousal": 4.25, "valence": 1.5, "dominance": 3.0}
+    rated = {f"{name}_estimate": value for name, value in rated.items()}
+    monkeypatch.setattr(
+        recognizer,
+        "describe_file",
+        lambda *given, **options: {**describe(*given, **options), **rated},
+    )
+    tasks = [*recognizer.tasks, "attributes"]
+    monkeypatch.setattr(recognizer, "tasks", tasks)
+    heard = page.hear(recognizer, str(recordings / "voice.wav"))
+    said = heard.tasks["attributes"]
+    assert said == "arousal 4.25, valence 1.5, dominance 3.0"
+
+
 def test_a_picture_is_darker_where_attention_is(recognizer, recordings):
     # silence around it is cut away, so nothing is attended to there
     padded = np.pad(FILES["voice.wav"], RATE)
