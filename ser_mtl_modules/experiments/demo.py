@@ -8,10 +8,10 @@ import rich
 from rich.table import Table
 
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.scaffold.repository import RECIPES, need_recipes
 from ser_mtl_modules.synthesis.ravdess import write_ravdess
 from ser_mtl_modules.training.results import flat, read_results
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 # The YAML is made for real speech. The small voice has the speeds and tracts of
 # its corpus and no others, and words are learned from nothing in a few epochs.
 FLAGS = (
@@ -49,11 +49,7 @@ def run_demo(folder, flags=()):
     """
     folder = Path(folder).absolute()
     recipe = RECIPES / "RAVDESS"
-    if not recipe.is_dir():
-        raise SerMtlError(
-            f"{recipe}: no such folder. The demo needs the recipes beside the "
-            "package: run it in a clone of the repository."
-        )
+    need_recipes(recipe)
     write_ravdess(folder / "RAVDESS")
     command = [
         sys.executable,
