@@ -233,8 +233,9 @@ class EmotionRecognizer(Pretrained):
             ``prediction`` and ``p_<class>``, and where the model has the
             tasks: ``gender_prediction`` and ``gender_p_<class>``,
             ``embedding`` of the speaker, an array of norm 1, ``hypothesis``,
-            what was said, ``arousal_estimate`` and so on. With ``attention``, an `Attention`. The name of the
-            file without its ending is its ``ID``.
+            what was said, ``arousal_estimate`` and so on. With
+            ``attention``, an `Attention`. The name of the file without its
+            ending is its ``ID``.
         """
         said = self._say(self._windows_in(path), Path(path).stem, attention)
         unknown = ("speaker", "gender", "style", "transcript")

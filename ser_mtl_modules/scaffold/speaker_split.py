@@ -19,7 +19,8 @@ def split_speakers(rows):
     """Sets of speakers with the shares of clips, genders and emotions wanted.
 
     Speakers are put where most is missing, the largest first; then they are
-    moved and exchanged as long as that makes the split more even. The same rows, in whatever order, give the same split.
+    moved and exchanged as long as that makes the split more even. The same
+    rows, in whatever order, give the same split.
 
     Arguments
     ---------

@@ -151,9 +151,9 @@ def metrics_from_rows(rows, classes, speaker_trials=None):
         By task: ``emotion`` as `classification_scores` gives it, other
         classifications with ``UA``, ``attributes`` with the CCC of each by its
         name and their mean as ``CCC``, ``raters`` with ``KL``, the divergence
-        of the prediction from their shares in nats, ``speaker`` with ``EER``, ``asr`` with
-        ``WER``. Plain numbers, as fractions. A task without a row to score is
-        absent.
+        of the prediction from their shares in nats, ``speaker`` with ``EER``,
+        ``asr`` with ``WER``. Plain numbers, as fractions. A task without a row
+        to score is absent.
 
     Example
     -------
