@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,14 +14,16 @@ from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.augment.views import AsIs
 from ser_mtl_modules.dataio.lazy_encoder import LazyEncoder, describe, digest
 from ser_mtl_modules.dataio.level_file import LevelFile, disk_errors
+from ser_mtl_modules.dataio.level_shards import LevelShards
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.level_encoder import LevelEncoder, average_frames
 from ser_mtl_modules.locks import locked
-from speechbrain.utils.distributed import run_on_main
+from ser_mtl_modules.ranks import n_ranks, rank
+from speechbrain.utils.distributed import ddp_barrier
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1  # raised when what was stored before can't be used any more
+VERSION = 2  # raised when what was stored before can't be used any more
 
 
 class CachedLevels:
@@ -29,9 +32,9 @@ class CachedLevels:
     A clip's levels are in half precision, and are computed from the clip
     alone, so padding takes no part. They are in ``<folder>/<key>/``, where the
     key stands for encoder and weights, manifest, trimming, levels and
-    averaging; there each view has files of its own, to which every fold adds
-    the clips that are not there yet. Runs that want the same clips at the same
-    time wait for one another.
+    averaging; there each view has a folder of shards, to which every fold adds
+    the clips that are not there yet. Ranks, and runs that want the same clips
+    at the same time, share the work.
 
     Without a trained part the encoder is loaded only where clips are missing.
 
@@ -86,7 +89,7 @@ class CachedLevels:
             "valid": as_is,
             "test": test_views or as_is,
         }
-        self._files = None  # by the view's name
+        self._stored = None  # by the view's name
 
     def _check(self, levels):
         if self.waves.sample_rate != self.about["sample_rate"]:
@@ -153,58 +156,41 @@ class CachedLevels:
         }
         folder = self.root / digest(ingredients)
         views = {v.name: v for set_ in self.views.values() for v in set_}
-        self._files = {
-            name: LevelFile(folder / name, self.frame_shape) for name in views
+        self._stored = {
+            name: LevelShards(folder / name, self.frame_shape) for name in views
         }
-        run_on_main(self._fill, [folder, ingredients, views, split, device])
-        for file in self._files.values():
-            file.load()
+        # what is sealed and complete needs no lock, nor leave to write
+        parts = [
+            Part(views[name], shard, rows)
+            for name, wanted in self._wanted(split).items()
+            for shard, rows in self._stored[name].split(wanted)
+        ]
+        unfinished = [part for part in parts if not part.is_complete()]
+        if unfinished:
+            with disk_errors(folder):
+                folder.mkdir(exist_ok=True)
+                with atomic_write(folder / "about.json") as file:
+                    json.dump(ingredients, file, indent=1)
+            self._announce(unfinished, folder)
+            self._fill(unfinished, device)
+        ddp_barrier()
         if not self.is_trained:
             self.encoder.forget()
 
-    def _fill(self, folder, ingredients, views, split, device):
-        wanted = {name: {} for name in views}
+    def _wanted(self, split):
+        """Rows by ID, for each view."""
+        wanted = {}
         for name, used in self.views.items():
             for view in used:
-                wanted[view.name].update(getattr(split, name))
-        # what is sealed and complete needs no lock, nor leave to write
-        unfinished = [
-            name
-            for name, file in self._files.items()
-            if not (file.is_sealed() and self._has(file, wanted[name]))
-        ]
-        if not unfinished:
-            return
-        with disk_errors(folder):
-            folder.mkdir(exist_ok=True)
-            with atomic_write(folder / "about.json") as file:
-                json.dump(ingredients, file, indent=1)
-        with contextlib.ExitStack() as lock:
-            with disk_errors(folder):
-                busy = "the run that computes levels"
-                lock.enter_context(locked(folder / "lock", busy))
-            for name in unfinished:
-                self._files[name].load()
-            self._announce(unfinished, wanted, folder)
-            for name in unfinished:
-                self._compute(
-                    views[name], wanted[name], self._files[name], device
-                )
+                wanted.setdefault(view.name, {}).update(getattr(split, name))
+        return wanted
 
-    @staticmethod
-    def _has(file, rows):
-        file.load()
-        return set(rows) <= set(file.clips)
-
-    def _announce(self, names, wanted, folder):
+    def _announce(self, parts, folder):
         seconds = sum(
-            row["duration"]
-            for name in names
-            for utterance, row in wanted[name].items()
-            if utterance not in self._files[name].clips
+            row["duration"] for part in parts for row in part.missing().values()
         )
-        n_frames = seconds * self.frame_rate
-        n_bytes = n_frames * self._files[names[0]].frame_bytes
+        frame_bytes = parts[0].shard.frame_bytes
+        n_bytes = seconds * self.frame_rate * frame_bytes
         free = shutil.disk_usage(folder).free
         logger.info(
             f"{folder}: up to {n_bytes / 1e9:.1f} GB of levels to compute, "
@@ -216,23 +202,44 @@ class CachedLevels:
                 "frames, or fewer views need less."
             )
 
-    def _compute(self, view, rows, file, device):
-        missing = {i: row for i, row in rows.items() if i not in file.clips}
-        if not missing and file.is_sealed():
+    def _fill(self, parts, device):
+        """Computes what others don't, and waits for what they do.
+
+        Ranks, and runs at the same time, begin at different parts, and pass
+        over those that another one is at.
+        """
+        first = rank() * len(parts) // n_ranks()
+        parts = [*parts[first:], *parts[:first]]
+        n_missing = sum(len(part.missing()) for part in parts)
+        busy = []
+        # disable=None: no bar where the output is a file
+        off = True if rank() else None
+        with tqdm(None, "Levels", n_missing, unit="clip", disable=off) as bar:
+            for part in parts:
+                try:
+                    with part.locked():
+                        self._compute(part, device, bar)
+                except BlockingIOError:
+                    busy.append(part)
+            for part in busy:
+                with part.locked("another run that computes levels"):
+                    self._compute(part, device, bar)
+
+    def _compute(self, part, device, bar):
+        before = len(part.missing())
+        if part.is_complete():
+            bar.update(before)
             return
+        missing = part.missing()
+        bar.update(before - len(missing))
         if missing:
             self.encoder.load().to(device)
-        with file.writing():
-            # disable=None: no bar where the output is a file
-            for utterance, row in tqdm(
-                missing.items(),
-                f"Levels, {view.name}",
-                unit="clip",
-                disable=None,
-            ):
+        with part.shard.writing():
+            for utterance, row in missing.items():
                 where = (row[key] for key in ("wav", "start", "stop"))
-                wave = self.waves.read(utterance, view, *where)
-                file.append(utterance, self._encode(wave, device))
+                wave = self.waves.read(utterance, part.view, *where)
+                part.shard.append(utterance, self._encode(wave, device))
+                bar.update()
 
     @torch.no_grad()
     def _encode(self, wave, device):
@@ -279,7 +286,7 @@ class CachedLevels:
         torch.Tensor
             Half precision, shape [T, L, D].
         """
-        return self._files[view.name].read(utterance)
+        return self._stored[view.name].read(utterance)
 
     def wave(self, utterance, row):
         """The clip of a manifest's row, shape [n_samples]."""
@@ -287,10 +294,50 @@ class CachedLevels:
 
     def duration(self, utterance, row):
         """Seconds that are read of a clip: as it is, if it is stored so."""
-        # valid comes as it is, so that there always is such a file
-        files = [self._files[AsIs().name], *self._files.values()]
-        stored = next(f.clips for f in files if utterance in f.clips)
-        return stored[utterance][1] / self.frame_rate
+        # valid comes as it is, so that this view is always there
+        views = [self._stored[AsIs().name], *self._stored.values()]
+        stored = next(view for view in views if utterance in view)
+        return stored.n_frames(utterance) / self.frame_rate
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a fold wants of one shard of one view.
+
+    Arguments
+    ---------
+    view : callable
+        The form of the clips.
+    shard : LevelFile
+        Where they are to be.
+    rows : dict of str to dict
+        Of the manifest, by ID.
+    """
+
+    view: object
+    shard: LevelFile
+    rows: dict
+
+    def is_complete(self):
+        """Whether all is there, as far as another process says."""
+        sealed = self.shard.is_sealed()
+        self.shard.load()
+        return sealed and not self.missing()
+
+    def missing(self):
+        """Rows that were not there when the shard was last looked at."""
+        there = self.shard.clips
+        return {i: row for i, row in self.rows.items() if i not in there}
+
+    @contextlib.contextmanager
+    def locked(self, waiting_for=None):
+        """Holds the shard; see ``locks.py``."""
+        path = self.shard.data.with_suffix(".lock")
+        with contextlib.ExitStack() as lock:
+            with disk_errors(path):
+                path.parent.mkdir(exist_ok=True)
+                lock.enter_context(locked(path, waiting_for))
+            yield
 
 
 def _chosen(levels, n_levels):

@@ -18,6 +18,8 @@ def disk_errors(path):
     """Says what to do about a full disk or a folder of somebody else's."""
     try:
         yield
+    except BlockingIOError:
+        raise  # a lock of another process
     except OSError as error:
         raise SerMtlError(
             f"{path}: cannot be written ({error.strerror or error}). What was "

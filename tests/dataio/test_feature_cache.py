@@ -22,6 +22,7 @@ from ser_mtl_modules.dataio.trimming import trim_silence
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.cached_encoder import CachedEncoder
 from ser_mtl_modules.lobes.masking import frame_mask
+from ser_mtl_modules.locks import locked
 from speechbrain.dataio.batch import PaddedBatch
 
 RATE = 16000
@@ -175,9 +176,11 @@ def test_train_has_all_views_and_the_rest_is_as_it_is(tmp_path, split):
         assert [v.name for v in signal.views[name]] == ["as-is"]
     folder = next(tmp_path.glob("*/about.json")).parent
     held = {}
-    for path in folder.glob("*.index"):
+    for path in folder.rglob("*.index"):
         lines = path.read_text().splitlines()
-        held[path.stem] = {json.loads(line)[0] for line in lines}
+        held.setdefault(path.parent.name, set()).update(
+            json.loads(line)[0] for line in lines
+        )
     assert held == {
         "as-is": {*split.valid, *split.test},
         "speed-90": {*split.train},
@@ -441,12 +444,12 @@ def test_files_cut_anywhere_are_completed(tmp_path, split):
 def test_an_edited_number_is_computed_again(tmp_path, split):
     whole = prepared(tmp_path, split)
     expected = whole.read("clip-3", AsIs())
-    path = whole._files["as-is"].data
-    first, _, _ = whole._files["as-is"].clips["clip-3"]
-    with open(path, "r+b") as file:
-        file.seek(first * whole._files["as-is"].frame_bytes)
+    shard = whole._stored["as-is"].shard("clip-3")
+    first, _, _ = shard.clips["clip-3"]
+    with open(shard.data, "r+b") as file:
+        file.seek(first * shard.frame_bytes)
         file.write(b"\x00\x01\x02\x03")
-    os.utime(path, ns=(1, 1))
+    os.utime(shard.data, ns=(1, 1))
     again = prepared(tmp_path, split)
     assert FakeEncoder.encoded == [2000]
     assert torch.equal(again.read("clip-3", AsIs()), expected)
@@ -489,6 +492,45 @@ def test_two_processes_at_once_share_the_work(tmp_path, split):
         assert torch.equal(
             shared.read(utterance, AsIs()), whole.read(utterance, AsIs())
         )
+
+
+class Waits(BaseException):
+    """Ends a test where a run would wait."""
+
+
+def test_where_another_is_at_a_shard_the_others_are_done_first(
+    tmp_path, split, monkeypatch
+):
+    shard = prepared(tmp_path, split)._stored["as-is"].shard("clip-3")
+    shutil.rmtree(shard.data.parent)
+    shard.data.parent.mkdir()
+
+    def no_waiting(path, waiting_for=None):
+        if waiting_for:
+            raise Waits
+        return locked(path)
+
+    monkeypatch.setattr(feature_cache, "locked", no_waiting)
+    with locked(shard.data.with_suffix(".lock")):
+        with pytest.raises(Waits):
+            prepared(tmp_path, split)
+    assert 0 < len(FakeEncoder.encoded) < 7
+    assert 2000 not in FakeEncoder.encoded  # clip 3
+    before = len(FakeEncoder.encoded)
+    prepared(tmp_path, split)
+    assert before + len(FakeEncoder.encoded) == 7
+
+
+def test_ranks_begin_at_different_shards(tmp_path, split, monkeypatch):
+    monkeypatch.setattr(feature_cache, "ddp_barrier", lambda: None)
+    monkeypatch.setattr(feature_cache, "n_ranks", lambda: 3)
+    orders = []
+    for rank in range(3):
+        monkeypatch.setattr(feature_cache, "rank", lambda rank=rank: rank)
+        prepared(tmp_path / f"{rank}", split)
+        orders.append(FakeEncoder.encoded[:])
+    assert len({order[0] for order in orders}) == 3
+    assert len({frozenset(order) for order in orders}) == 1
 
 
 # ---- mistakes
