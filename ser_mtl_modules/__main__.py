@@ -354,6 +354,26 @@ def sample_corpus(
     print(command)
 
 
+@app.command()
+def pack(
+    manifest: Annotated[
+        Path, typer.Argument(help="As a recipe's preparation wrote it.")
+    ],
+    data_folder: Annotated[Path, typer.Argument(help="With the corpus.")],
+    folder: Annotated[Path, typer.Argument(help="Gets the shards.")],
+    shard_mb: Annotated[
+        int, typer.Option(min=1, help="Of a shard, in MB, at most.")
+    ] = 1000,
+):
+    """A corpus's files in a few large ones, for slow file systems."""
+    from ser_mtl_modules.dataio.audio_shards import pack as write_shards
+    from ser_mtl_modules.dataio.manifest import read_manifest
+
+    rows = read_manifest(manifest, data_folder)
+    n_shards = write_shards(rows, data_folder, folder, shard_mb * 10**6)
+    print(f"{folder}: {n_shards} shards with their index, shards.json.")
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def atomic_write(path):
-    """Opens a text file that takes its place only when it is complete.
+def atomic_write(path, binary=False):
+    """Opens a file that takes its place only when it is complete.
 
-    The text goes to a temporary file beside ``path``, to the disk, and then
+    What is written goes to a temporary file beside ``path``, to the disk, and then
     under its name. If the block raises, or the machine stops, what was at
     ``path`` before is still there.
 
@@ -18,6 +18,8 @@ def atomic_write(path):
     ---------
     path : str or path-like
         The file to write; folders that are missing are made.
+    binary : bool
+        For bytes, and not for text.
 
     Yields
     ------
@@ -43,7 +45,7 @@ def atomic_write(path):
     # a name of its own, so that two writers never share a temporary file
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with open(temporary, "x", encoding="utf-8", newline="") as file:
+        with _opened(temporary, binary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -51,6 +53,12 @@ def atomic_write(path):
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _opened(path, binary):
+    if binary:
+        return open(path, "xb")
+    return open(path, "x", encoding="utf-8", newline="")
 
 
 def _sync_folder(folder):

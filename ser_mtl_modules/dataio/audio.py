@@ -6,11 +6,14 @@ used: from 2.9 on they need TorchCodec.
 
 import contextlib
 import hashlib
+import io
 import math
 import os
 import struct
+import zipfile
 from typing import NamedTuple
 
+import fsspec
 import numpy as np
 import soundfile
 import torch
@@ -58,7 +61,8 @@ def read_audio(path, sample_rate=16000, start=None, stop=None):
     ---------
     path : str or Path
         A file in any format that libsndfile reads, of any rate and number of
-        channels. Channels are averaged.
+        channels. Channels are averaged. A file in an archive is as fsspec has
+        it, ``zip://NAME::ARCHIVE``.
     sample_rate : int
         Hz, of the wave that is returned.
     start, stop : float or None
@@ -78,7 +82,7 @@ def read_audio(path, sample_rate=16000, start=None, stop=None):
     tensor([0.0000, 0.2500, 0.2500])
     """
     with _opened(path) as file:
-        begin, end = _span(file, start, stop, sample_rate)
+        begin, end = _span(path, file, start, stop, sample_rate)
         # `source` samples of the file last as long as `target` of the wave.
         # Where a read begins and ends on such a block, and has the filter's
         # width to spare, the filter meets the same samples as in the whole.
@@ -87,7 +91,7 @@ def read_audio(path, sample_rate=16000, start=None, stop=None):
         spare = _filter_width(source, target)  # blocks
         first = max(0, begin // target - spare)
         last = -(-end // target) + spare
-        samples = _decode(file, first * source, last * source)
+        samples = _decode(path, file, first * source, last * source)
     wave = torchaudio.functional.resample(
         torch.from_numpy(samples), source, target, **RESAMPLER
     )
@@ -129,8 +133,8 @@ def inspect_audio(path, start=None, stop=None):
     with _opened(path) as file:
         _refuse_truncated_wav(path)
         rate, channels = file.samplerate, file.channels
-        begin, end = _span(file, start, stop, rate)
-        samples = _decode(file, begin, end)
+        begin, end = _span(path, file, start, stop, rate)
+        samples = _decode(path, file, begin, end)
     if len(samples) < end - begin:
         raise SerMtlError(
             f"{path}: truncated, its header promises {end - begin} samples "
@@ -167,17 +171,15 @@ def inspect_header(path, start=None, stop=None):
     with _opened(path) as file:
         _refuse_truncated_wav(path)
         rate = file.samplerate
-        begin, end = _span(file, start, stop, rate)
+        begin, end = _span(path, file, start, stop, rate)
         return AudioInfo((end - begin) / rate, rate, file.channels, "")
 
 
 @contextlib.contextmanager
 def _opened(path):
     """A SoundFile; what libsndfile has to complain about names the file."""
-    if not os.path.isfile(path):
-        raise SerMtlError(f"{path}: there is no such file")
     try:
-        with soundfile.SoundFile(path) as file:
+        with _source(path) as source, soundfile.SoundFile(source) as file:
             yield file
     # TypeError: a file named .raw, whose rate only the caller could know
     except (soundfile.SoundFileError, TypeError) as error:
@@ -188,10 +190,28 @@ def _opened(path):
         ) from error
 
 
-def _span(file, start, stop, sample_rate):
+@contextlib.contextmanager
+def _source(path):
+    """What soundfile opens: a path, or the bytes of a file in an archive."""
+    if "::" not in str(path):
+        if not os.path.isfile(path):
+            raise SerMtlError(f"{path}: there is no such file")
+        yield path
+        return
+    try:
+        with fsspec.open(str(path)) as file:
+            content = io.BytesIO(file.read())
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise SerMtlError(
+            f"{path}: can't be read ({error}). Is the archive whole?"
+        ) from error
+    yield content
+
+
+def _span(path, file, start, stop, sample_rate):
     """First sample of a slice and the one after its last, at `sample_rate`."""
     if file.frames == 0:
-        raise SerMtlError(f"{file.name}: empty, there is no sample in it")
+        raise SerMtlError(f"{path}: empty, there is no sample in it")
     duration = file.frames / file.samplerate
     n_samples = -(-file.frames * sample_rate // file.samplerate)  # rounded up
     start = 0.0 if start is None else start
@@ -200,7 +220,7 @@ def _span(file, start, stop, sample_rate):
     end = n_samples if stop >= duration else round(stop * sample_rate)
     if not 0 <= begin < end or stop > duration + END_TOLERANCE_S:
         raise SerMtlError(
-            f"{file.name}: has no slice from {start} to {stop} s; it is "
+            f"{path}: has no slice from {start} to {stop} s; it is "
             f"{duration:.3f} s long, and a slice starts before it stops"
         )
     return begin, end
@@ -214,14 +234,14 @@ def _filter_width(source, target):
     return math.ceil(RESAMPLER["lowpass_filter_width"] * crossing / source) + 1
 
 
-def _decode(file, begin, end):
+def _decode(path, file, begin, end):
     """Samples `begin` to `end` of an open file, channels averaged."""
     file.seek(min(begin, file.frames))
     samples = file.read(end - begin, dtype="float32", always_2d=True)
     bad = np.flatnonzero(~np.isfinite(samples).all(axis=1))
     if len(bad):
         raise SerMtlError(
-            f"{file.name}: {len(bad)} of {len(samples)} samples are NaN or "
+            f"{path}: {len(bad)} of {len(samples)} samples are NaN or "
             f"infinite, the first at {(begin + bad[0]) / file.samplerate:.4f} s"
         )
     return samples.mean(axis=1)

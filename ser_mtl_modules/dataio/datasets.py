@@ -43,12 +43,17 @@ class Waves:
     in_memory : bool
         Reads all waves before training and keeps them (16 kHz: 230 MB an
         hour). Batches are then of what trimming leaves, with less padding.
+    shards : AudioShards, optional
+        Where the files are instead (``audio_shards.py``).
     """
 
-    def __init__(self, sample_rate=16000, trim=no_trim, in_memory=False):
+    def __init__(
+        self, sample_rate=16000, trim=no_trim, in_memory=False, shards=None
+    ):
         self.sample_rate = sample_rate
         self.trim = trim
         self.in_memory = in_memory
+        self.shards = shards
         self.views = {name: [AsIs()] for name in ("train", "valid", "test")}
         self._kept = {}
 
@@ -107,6 +112,8 @@ class Waves:
         if where in self._kept:
             return self._kept[where]
         wav, start, stop = where
+        if self.shards:
+            wav = self.shards.locate(wav)
         wave = read_audio(wav, self.sample_rate, start, stop)
         wave = self.trim(wave, self.sample_rate)
         if self.in_memory:

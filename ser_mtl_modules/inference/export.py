@@ -184,6 +184,7 @@ def inference_tree(trained):
             levels=signal.get("levels"),
             average=signal.get("average", 1),
         )
+    waves.pop("shards", None)  # are of the corpus
     window_s, overlap_s = hearing_window(trained)
     tree = {
         "sample_rate": trained.sample_rate,
