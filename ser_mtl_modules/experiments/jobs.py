@@ -282,4 +282,5 @@ def import_submitit():
             f"--executor needs submitit, which can't be imported ({error}). "
             "pip install 'ser-mtl[slurm]' gets it."
         ) from None
+    submitit.JobEnvironment.USR_SIG = "USR1"  # if it was imported before
     return submitit
