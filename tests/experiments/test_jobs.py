@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import train
+from matplotlib.figure import Figure
 from tiny_ravdess import RECIPE, arguments
 
+import speechbrain as sb
 from ser_mtl_modules.experiments.jobs import Jobs
 from ser_mtl_modules.experiments.sweep import Sweep
 
@@ -28,7 +30,7 @@ def preempt(run, folder):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_preempted_job_is_requeued_and_ends_as_an_undisturbed_run(
-    tiny_ravdess, tmp_path
+    tiny_ravdess, tmp_path, monkeypatch
 ):
     pytest.importorskip("submitit")
     undisturbed = tmp_path / "undisturbed"
@@ -36,7 +38,13 @@ def test_a_preempted_job_is_requeued_and_ends_as_an_undisturbed_run(
         tiny_ravdess,
         undisturbed,
         "--auxiliary_tasks=[gender]",
-        "--max_batch_duration=2",
+        "--max_batch_duration=3",
+        "--ckpt_interval_steps=2",  # the first one is soon there
+    )
+    # drawing, and a list of all packages, take longer than training
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: None)
+    monkeypatch.setattr(
+        sb.utils.logger, "get_environment_description", lambda: "none"
     )
     train.main([*flags, "--fold=1", "--seed=1986"])
     runs = Sweep(
