@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from ser_mtl_modules.__main__ import app
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.experiments import report
 from ser_mtl_modules.experiments.jobs import OUTPUT, Jobs
 from ser_mtl_modules.experiments.sweep import Sweep, mapping
 from ser_mtl_modules.training.settings import checksum
@@ -377,3 +380,20 @@ def test_several_processes_of_a_run_are_started_by_torchrun(recipe):
     launcher = command[1 : command.index("train.py")]
     assert "--nproc_per_node=2" in launcher
     assert any("SIGUSR1" in word for word in launcher)  # goes to the ranks
+
+
+def test_the_command_makes_jobs_of_runs(recipe, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(report, "report_on", lambda folders: folders)
+    monkeypatch.setattr(report, "as_table", lambda folders: "its report")
+
+    def call(*flags):
+        yaml = str(recipe / "hparams" / "fast.yaml")
+        return CliRunner().invoke(app, ["sweep", yaml, "--folds=1", *flags])
+
+    asked = "--resources={timeout_min: 5}"
+    assert "give --executor" in str(call(asked).exception)
+    result = call(asked, "--executor=local", "--seeds=1,2", "--jobs=2")
+    assert result.exit_code == 0, result.output
+    assert "seed 2: job" in result.output and "its report" in result.output
+    assert diary(recipe) == [(1, 1), (1, 2)]
