@@ -90,6 +90,13 @@ def readme(
         print(f"{file}: {'written' if refresh(file) else 'as it was'}")
 
 
+class ExecutorName(str, enum.Enum):
+    """Where submitit's jobs run."""
+
+    slurm = "slurm"
+    local = "local"
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )
@@ -100,7 +107,29 @@ def sweep(
         str | None, typer.Option(help="As 1,3; by default all of the card.")
     ] = None,
     seeds: Annotated[str, typer.Option(help="As 1986,1987.")] = "1986",
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Runs at a time; by default 1, or all on a cluster."
+        ),
+    ] = None,
+    nproc: Annotated[
+        int, typer.Option(min=1, help="Processes of a run, one a GPU.")
+    ] = 1,
+    executor: Annotated[
+        ExecutorName | None,
+        typer.Option(
+            help="Makes each run a job of submitit, which is requeued after "
+            "a time limit or preemption and goes on where it was."
+        ),
+    ] = None,
+    resources: Annotated[
+        str,
+        typer.Option(
+            help="Of a job, by submitit's names, as "
+            "'{slurm_partition: gpu, timeout_min: 240, gpus_per_node: 1}'."
+        ),
+    ] = "{}",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -109,8 +138,9 @@ def sweep(
     ] = None,
 ):
     """Folds and seeds of a recipe; all other options go to its train.py."""
+    from ser_mtl_modules.experiments.jobs import Jobs
     from ser_mtl_modules.experiments.report import as_table, report_on
-    from ser_mtl_modules.experiments.sweep import Sweep, numbers
+    from ser_mtl_modules.experiments.sweep import Sweep, mapping, numbers
 
     runs = Sweep(
         yaml,
@@ -118,8 +148,16 @@ def sweep(
         seeds=numbers(seeds, "--seeds"),
         folds=folds and folds.split(","),
         output=output,
+        n_ranks=nproc,
     )
-    runs.execute(jobs)
+    resources = mapping(resources, "--resources")
+    if executor:
+        folder = runs.root / "jobs"
+        runs.execute(executor=Jobs(executor.value, resources, folder, jobs))
+    elif resources:
+        raise SerMtlError("--resources are those of a job: give --executor.")
+    else:
+        runs.execute(jobs or 1)
     rich.print(as_table(report_on([runs.root])))
 
 

@@ -2,10 +2,9 @@
 
 import contextlib
 import fcntl
+import logging
 
-from speechbrain.utils.logger import get_logger
-
-logger = get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""All folds and seeds of one experiment, each in a process of its own.
+"""All folds and seeds of one experiment, each in a process or job of its own.
 
 A sweep holds no state: what is finished is what has a ``results.json``. The
 same command goes on after a kill, and runs that were cut off go on from their
@@ -7,26 +7,25 @@ the other.
 """
 
 import contextlib
-import os
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 import speechbrain as sb
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.errors import SerMtlError, shortlist
+from ser_mtl_modules.experiments.jobs import OUTPUT, Processes, Training
 from ser_mtl_modules.experiments.report import refuse_another
 from ser_mtl_modules.locks import locked
 from ser_mtl_modules.training import settings
 from ser_mtl_modules.training.results import flat, read_results
 
-OUTPUT = "train.out"  # in a run's folder: what it said on the terminal
 OWN_FLAGS = ("fold", "seed", "output_folder", "earlier_folder")
 
 
@@ -44,6 +43,23 @@ def numbers(text, flag):
         raise SerMtlError(
             f"{flag}={text}: expected whole numbers with commas between them."
         ) from None
+
+
+def mapping(text, flag):
+    """Names and values as a user writes them.
+
+    Example
+    -------
+    >>> mapping("{timeout_min: 240, slurm_partition: gpu}", "--resources")
+    {'timeout_min': 240, 'slurm_partition': 'gpu'}
+    """
+    with contextlib.suppress(YAMLError):
+        found = YAML(typ="safe").load(text)
+        if isinstance(found, dict):
+            return found
+    raise SerMtlError(
+        f"{flag}={text}: expected names and values, as '{{timeout_min: 240}}'."
+    )
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,8 @@ class Sweep:
         The folder of the sweep, which is one row of a report; by default
         ``results/<yaml>/<card>`` in the recipe. Runs lie in
         ``fold-<fold>/seed-<seed>`` there.
+    n_ranks : int
+        Processes that train a run, under ``torchrun`` if there are several.
 
     Raises
     ------
@@ -103,8 +121,11 @@ class Sweep:
         another experiment are in the folder.
     """
 
-    def __init__(self, yaml_file, flags, seeds, folds=None, output=None):
+    def __init__(
+        self, yaml_file, flags, seeds, folds=None, output=None, n_ranks=1
+    ):
         self.yaml = Path(yaml_file).absolute()
+        self.n_ranks = n_ranks
         self.recipe = self.yaml.parents[1]
         self.flags = list(flags)
         if not (self.recipe / "train.py").is_file():
@@ -181,6 +202,7 @@ class Sweep:
         commands = [
             [
                 sys.executable,
+                *self._launcher(),
                 "train.py",
                 str(yaml.relative_to(self.recipe)),
                 "--noprogressbar",
@@ -195,7 +217,18 @@ class Sweep:
             commands[-1].append(f"--earlier_folder={earlier}")
         return commands
 
-    def execute(self, jobs=1, console=None):
+    def _launcher(self):
+        """What starts the ranks of a run, and hands a signal on to them."""
+        if self.n_ranks == 1:
+            return []
+        signals = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"
+        return [
+            *("-m", "torch.distributed.run", "--standalone"),
+            f"--nproc_per_node={self.n_ranks}",
+            f"--signals_to_handle={signals}",
+        ]
+
+    def execute(self, jobs=1, console=None, executor=None):
         """Runs what is not finished.
 
         Arguments
@@ -206,6 +239,9 @@ class Sweep:
         console : rich.console.Console, optional
             Shows a live table, or a line for each run where it is not a
             terminal.
+        executor : Jobs, optional
+            Carries out the runs, as many at a time as it says; by default
+            processes on this machine.
 
         Raises
         ------
@@ -214,32 +250,28 @@ class Sweep:
             at work in the folder.
         """
         console = console or Console()
+        executor = executor or Processes(jobs)
         scores = {run: run.score() for run in self.runs}
-        missing = [run for run, score in scores.items() if score is None]
+        trainings = {
+            run: self._training(run, executor.n_shares)
+            for run, score in scores.items()
+            if score is None
+        }
         states = {
             run: "waits" if score is None else f"{score:.2f}"
             for run, score in scores.items()
         }
         failed = []
         with _alone(self.root) as lock, _Shown(self, states, console) as shown:
-
-            def train(run):
-                shown.change(run, "runs")
-                return self._train(run, jobs, lock)
-
-            pool = ThreadPoolExecutor(jobs)
-            try:
-                work = {pool.submit(train, run): run for run in missing}
-                for done in as_completed(work):
-                    run = work[done]
+            work = executor.run(trainings, shown.change, lock)
+            with contextlib.closing(work):
+                for run, code in work:
                     score = run.score()
-                    if done.result() or score is None:
+                    if code or score is None:
                         failed.append(run)
                         shown.change(run, "failed")
                     else:
                         shown.change(run, f"{score:.2f}")
-            finally:  # after Ctrl-C, nothing new begins
-                pool.shutdown(cancel_futures=True)
         if failed:
             lines = [f"{run.folder / OUTPUT}: {_end(run)}" for run in failed]
             raise SerMtlError(
@@ -248,26 +280,9 @@ class Sweep:
                 "no other."
             )
 
-    def _train(self, run, jobs, lock):
-        """The exit code of a run's process, or of the stage before it."""
-        n_threads = max(1, (os.cpu_count() or 1) // jobs)
-        environment = {"OMP_NUM_THREADS": str(n_threads), **os.environ}
-        run.folder.mkdir(parents=True, exist_ok=True)
-        with open(run.folder / OUTPUT, "w", encoding="utf-8") as output:
-            for command in self.commands(run):
-                code = subprocess.run(
-                    command,
-                    cwd=self.recipe,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    # a run that outlives its sweep keeps the lock
-                    pass_fds=[lock.fileno()],
-                ).returncode
-                if code:
-                    break
-            return code
+    def _training(self, run, n_shares):
+        shares = n_shares * self.n_ranks
+        return Training(self.commands(run), self.recipe, run.folder, shares)
 
     def table(self, states):
         """UA by fold and seed, or what a run is doing."""

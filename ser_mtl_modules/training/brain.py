@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import logging
+import sys
 import time
 
 import torch
@@ -17,6 +18,7 @@ from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.checkpoints import progress
 from ser_mtl_modules.training.gathering import gather
 from ser_mtl_modules.training.loss_balance import Fixed
+from ser_mtl_modules.training.preemption import EXIT_CODE, Notice
 from ser_mtl_modules.training.results import average_views, metrics_from_rows
 from ser_mtl_modules.training.schedule import constant
 from speechbrain.dataio.batch import PaddedBatch
@@ -25,7 +27,11 @@ from speechbrain.utils.checkpoints import (
     mark_as_saver,
     register_checkpoint_hooks,
 )
-from speechbrain.utils.distributed import ddp_broadcast, if_main_process
+from speechbrain.utils.distributed import (
+    MainProcessContext,
+    ddp_broadcast,
+    if_main_process,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +50,8 @@ class SERBrain(sb.Brain):
     * the learning rate is a function of progress;
     * evaluation uses a running average of the weights;
     * checkpoints hold all of it, also within an epoch;
+    * SIGUSR1 during `fit` asks for such a checkpoint, between two steps, and
+      for the end of the process (``preemption.py``);
     * several ranks do what one process does with the batches of all of them
       as one: losses, batch norms and gradients are of all clips, evaluation
       hears each clip once, and every decision is the same everywhere.
@@ -139,6 +147,8 @@ class SERBrain(sb.Brain):
         self.checkpointer.add_recoverable("average", self.average)
         self.epoch = 1
         self.n_nonfinite = 0
+        self.notice = Notice()
+        self._leaves = False  # after the checkpoint at hand
         self.seconds = 0.0
         self.cpu_seconds = 0.0  # of this process: others can't stretch it
         self.history = []  # a record of every epoch
@@ -268,9 +278,16 @@ class SERBrain(sb.Brain):
         )
 
     def fit(self, epoch_counter, train_set, valid_set=None, **kwargs):
-        """As ``sb.Brain.fit``, of loaders made by `loader`."""
+        """As ``sb.Brain.fit``, of loaders made by `loader`.
+
+        Raises
+        ------
+        SystemExit
+            With `EXIT_CODE` after SIGUSR1, when there is a checkpoint.
+        """
         self.train_sampler = train_set.batch_sampler
-        super().fit(epoch_counter, train_set, valid_set, **kwargs)
+        with self.notice:
+            super().fit(epoch_counter, train_set, valid_set, **kwargs)
 
     def on_fit_start(self):
         """Makes the optimizer and goes on from the last checkpoint."""
@@ -391,12 +408,15 @@ class SERBrain(sb.Brain):
         return self.step % self.grad_accumulation_factor != 0 and not is_last
 
     def _should_save_intra_epoch_ckpt(self, last_ckpt_time, steps_since_ckpt):
-        """As SpeechBrain's, but never where a checkpoint lacks gradients."""
-        return (
-            not self._is_within_step()
-            and super()._should_save_intra_epoch_ckpt(
-                last_ckpt_time, steps_since_ckpt
-            )
+        """As SpeechBrain's, or because this process has to make room.
+
+        But never where a checkpoint lacks gradients.
+        """
+        if self._is_within_step():
+            return False
+        self._leaves = self._is_asked_to_leave()
+        return self._leaves or super()._should_save_intra_epoch_ckpt(
+            last_ckpt_time, steps_since_ckpt
         )
 
     def _step(self):
@@ -457,6 +477,8 @@ class SERBrain(sb.Brain):
 
     def evaluate_batch(self, batch, stage):
         """Forward pass, losses, and what is written down."""
+        if self.notice.given and if_main_process():
+            self._leave_valid()
         with torch.no_grad(), self.evaluation_ctx:
             predictions = self.compute_forward(batch, stage)
             loss = self.compute_objectives(predictions, batch, stage)
@@ -539,6 +561,8 @@ class SERBrain(sb.Brain):
             }
         )
         self.checkpointer.keep(progress, best)
+        if self._is_asked_to_leave():
+            self._leave()
 
     def on_epoch_end(self, record):
         """For a subclass to log what is in ``history`` of this epoch."""
@@ -550,6 +574,39 @@ class SERBrain(sb.Brain):
             end_of_epoch=False,
         )
         self.checkpointer.keep(progress, best)
+        if self._leaves:
+            self._leave()
+
+    # ---- making room for others
+
+    def _is_asked_to_leave(self):
+        """Whether one of the ranks got the signal; all know the same."""
+        if n_ranks() == 1:
+            return self.notice.given
+        given = torch.tensor(float(self.notice.given), device=self.device)
+        return bool(sum_over_ranks(given))
+
+    def _leave_valid(self):
+        """Saves what the epoch's last step left, and ends.
+
+        The first rank alone does so, as each may be in another batch; the
+        others end when ``torchrun`` ends them.
+        """
+        self.average.swap(self.modules)
+        self.loss_sums = self._train_sums
+        self.step = len(self.train_sampler)
+        self._leaves = True
+        with MainProcessContext():
+            self._save_intra_epoch_ckpt()
+
+    def _leave(self):
+        logger.info(
+            f"SIGUSR1 in epoch {self.epoch}: a checkpoint is saved, and the "
+            "same command goes on from it."
+        )
+        sys.exit(EXIT_CODE)
+
+    # ---- evaluation of the best epoch
 
     def on_evaluate_start(self, max_key=None, min_key=None):
         """Loads the best epoch; an untrained model is never scored."""

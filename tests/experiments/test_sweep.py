@@ -6,15 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from ser_mtl_modules.__main__ import app
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.errors import SerMtlError
-from ser_mtl_modules.experiments.sweep import OUTPUT, Sweep
+from ser_mtl_modules.experiments import report
+from ser_mtl_modules.experiments.jobs import OUTPUT, Jobs
+from ser_mtl_modules.experiments.sweep import Sweep, mapping
 from ser_mtl_modules.training.settings import checksum
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +44,7 @@ from ruamel.yaml import YAML
 words = dict(arg[2:].split("=", 1) for arg in sys.argv[3:])
 facts = {k: YAML(typ="safe").load(v) for k, v in words.items()}
 with open("diary", "a") as diary:
-    diary.write(f"{facts['fold']} {facts['seed']} {os.environ['OMP_NUM_THREADS']}\\n")
+    diary.write(f"{facts['fold']} {facts['seed']} {os.environ['OMP_NUM_THREADS']} {os.getppid()}\\n")
 def due():
     begun = len(Path("diary").read_text().splitlines())
     return begun >= facts.get("meets", 0) and Path(facts.get("awaits", ".")).exists()
@@ -219,3 +224,176 @@ def test_a_terminal_gets_a_table_and_a_file_lines(recipe):
     with plain.capture() as shown:
         again.execute(console=plain)
     assert shown.get() == "fold 3, seed 1: 53.00\n"
+
+
+# ---- as jobs
+
+# what submitit calls of SLURM; jobs begin when there is a file "open"
+SLURM = {
+    "sbatch": """
+id=$(ls "$FAKE" | grep -c sh)
+cp "$1" "$FAKE/$id.sh"
+scontrol requeue $id
+echo "Submitted batch job $id"
+""",
+    "scontrol": """
+export SLURM_JOB_ID=$2
+(until [ -e "$FAKE/open" ]; do sleep 0.05; done; . "$FAKE/$2.sh") \\
+    >"$FAKE/$2.log" 2>&1 &
+""",
+    "srun": 'shift 5; exec "$@"',  # of five options, two with a value
+    "sacct": """
+echo "JobID|State|NodeList"
+for script in "$FAKE"/*.sh; do echo "$(basename $script .sh)|PENDING|"; done
+""",
+}
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    """A folder with the scripts of jobs that were submitted, by number."""
+    pytest.importorskip("submitit")
+    programs, folder = tmp_path / "bin", tmp_path / "slurm"
+    programs.mkdir()
+    folder.mkdir()
+    for name, text in SLURM.items():
+        (programs / name).write_text(f"#!/bin/sh\n{text}")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE", str(folder))
+    return folder
+
+
+def jobs(runs, cluster, n_at_once=None, **resources):
+    return Jobs(cluster, resources, runs.root / "jobs", n_at_once)
+
+
+def wait_for(path):
+    while not path.exists():
+        time.sleep(0.05)
+
+
+def test_runs_are_jobs_of_slurm_that_get_what_was_asked_for(recipe, slurm):
+    runs = sweep(recipe, folds=["1", "2"])
+    asked = {"slurm_partition": "gpu", "timeout_min": 240, "gpus_per_node": 1}
+    (slurm / "open").touch()
+    runs.execute(executor=jobs(runs, "slurm", **asked))
+    assert diary(recipe) == [(1, 1), (2, 1)]
+    scripts = sorted(slurm.glob("*.sh"))
+    assert len(scripts) == 2
+    for script in scripts:
+        lines = script.read_text().splitlines()
+        for flag in (
+            "partition=gpu",
+            "time=240",
+            "gpus-per-node=1",
+            "signal=USR1@90",
+        ):
+            assert f"#SBATCH --{flag}" in lines
+
+
+def test_a_sweep_finds_the_jobs_that_one_before_it_left(recipe, slurm):
+    before = sweep(recipe, folds=["2"])
+    left = jobs(before, "slurm").executor
+    left.submit(before._training(before.runs[0], 1))
+    runs = sweep(recipe, folds=["1", "2", "3"])
+    console = Console(width=80)
+    (slurm / "open").touch()
+    with console.capture() as shown:
+        runs.execute(console=console, executor=jobs(runs, "slurm"))
+    assert "fold 2, seed 1: job 0\n" in shown.get()
+    assert diary(recipe) == [(1, 1), (2, 1), (3, 1)]
+    assert len(list(slurm.glob("*.sh"))) == 3
+
+
+@pytest.mark.parametrize("cluster", ["slurm", "local"])
+def test_a_preempted_job_is_requeued(recipe, slurm, cluster):
+    runs = sweep(recipe, "--awaits=go", folds=["4"])
+    (slurm / "open").touch()
+
+    def preempt():
+        wait_for(recipe / "diary")
+        begun = (recipe / "diary").read_text().split()
+        os.kill(int(begun[3]), signal.SIGUSR1)  # the job's process
+        (recipe / "go").touch()
+
+    threading.Thread(target=preempt).start()
+    runs.execute(executor=jobs(runs, cluster))
+    assert diary(recipe) == [(4, 1)] * 2
+    assert runs.runs[0].score() == 54
+
+
+def test_a_failed_job_stops_no_other_and_only_it_is_tried_again(recipe):
+    pytest.importorskip("submitit")
+    runs = sweep(recipe, "--breaks=3", folds=["2", "3"])
+    with pytest.raises(SerMtlError, match="1 of 2 runs failed") as error:
+        runs.execute(executor=jobs(runs, "local", n_at_once=2))
+    assert "out of paper" in str(error.value)
+    (recipe / "mended").touch()
+    runs.execute(executor=jobs(runs, "local"))
+    assert diary(recipe) == [(2, 1), (3, 1), (3, 1)]
+
+
+def test_a_job_that_was_killed_has_failed(recipe, monkeypatch):
+    submitit = pytest.importorskip("submitit")
+    monkeypatch.setattr(submitit.LocalJob, "_results_timeout_s", 0)
+    runs = sweep(recipe, "--awaits=go", folds=["1"])
+
+    def kill():
+        wait_for(recipe / "diary")
+        begun = (recipe / "diary").read_text().split()
+        os.kill(int(begun[3]), signal.SIGKILL)
+        (recipe / "go").touch()
+
+    threading.Thread(target=kill).start()
+    with pytest.raises(SerMtlError, match="broke off"):
+        runs.execute(executor=jobs(runs, "local"))
+
+
+def test_what_a_job_can_not_have_is_told_before_it_is_submitted(
+    recipe, monkeypatch
+):
+    pytest.importorskip("submitit")
+    runs = sweep(recipe)
+    for cluster, resources, expected in [
+        ("local", {"slurm_partitions": "gpu"}, "'partitions'.*partition"),
+        ("local", {"timeout_min": "long"}, "timeout_min.*int"),
+        ("local", {"tasks_per_node": 2}, "--nproc"),
+        ("slurm", {}, "--executor slurm.*srun.*--executor local"),
+    ]:
+        monkeypatch.setattr("shutil.which", lambda name: None)
+        with pytest.raises(SerMtlError, match=f"(?s){expected}"):
+            jobs(runs, cluster, **resources)
+    with pytest.raises(SerMtlError, match="expected names and values"):
+        mapping("gpu", "--resources")
+
+
+def test_without_submitit_it_says_how_to_get_it(recipe, monkeypatch):
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(SerMtlError, match=r"pip install 'ser-mtl\[slurm\]'"):
+        jobs(sweep(recipe), "slurm")
+
+
+def test_several_processes_of_a_run_are_started_by_torchrun(recipe):
+    runs = sweep(recipe, n_ranks=2)
+    (command,) = runs.commands(runs.runs[0])
+    launcher = command[1 : command.index("train.py")]
+    assert "--nproc_per_node=2" in launcher
+    assert any("SIGUSR1" in word for word in launcher)  # goes to the ranks
+
+
+def test_the_command_makes_jobs_of_runs(recipe, monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(report, "report_on", lambda folders: folders)
+    monkeypatch.setattr(report, "as_table", lambda folders: "its report")
+
+    def call(*flags):
+        yaml = str(recipe / "hparams" / "fast.yaml")
+        return CliRunner().invoke(app, ["sweep", yaml, "--folds=1", *flags])
+
+    asked = "--resources={timeout_min: 5}"
+    assert "give --executor" in str(call(asked).exception)
+    result = call(asked, "--executor=local", "--seeds=1,2", "--jobs=2")
+    assert result.exit_code == 0, result.output
+    assert "seed 2: job" in result.output and "its report" in result.output
+    assert diary(recipe) == [(1, 1), (1, 2)]

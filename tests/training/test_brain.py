@@ -1,5 +1,7 @@
 """What the Brain sees to, on a model of a single layer."""
 
+import os
+import signal
 import types
 
 import pytest
@@ -13,6 +15,7 @@ from ser_mtl_modules.training.averaging import WeightAverage
 from ser_mtl_modules.training.brain import SERBrain, best
 from ser_mtl_modules.training.checkpoints import CrashSafeCheckpointer
 from ser_mtl_modules.training.loss_balance import Calibrated
+from speechbrain import Stage
 
 
 class Sign(Task):
@@ -323,3 +326,55 @@ def test_terms_are_multiplied_by_weight_and_balance(tmp_path):
     assert brain.objective(terms, batch) == 3.0
     assert brain.objective({"emotion": torch.tensor(8.0)}, batch) == 6.0
     assert brain.weight("emotion") == 0.75
+
+
+# ---- making room for others
+
+
+def learned(brain):
+    """All that two trainings have to have in common."""
+    state = [*brain.modules.state_dict().values(), brain.average.average]
+    return state, brain.history
+
+
+# an epoch has 4 batches of train, then 3 of valid
+@pytest.mark.parametrize("factor", [1, 3])
+@pytest.mark.parametrize("call", [1, 4, 5, 7, 8, 13, 14])
+def test_asked_to_make_room_it_loses_and_repeats_no_step(
+    tmp_path, monkeypatch, factor, call
+):
+    forward, calls = Brain.compute_forward, []
+
+    def count(brain, batch, stage):
+        calls.append((stage, brain.epoch, brain.step))
+        if len(calls) == call:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return forward(brain, batch, stage)
+
+    def fit(folder):
+        brain, *data = make(folder, 2, grad_accumulation_factor=factor)
+        brain.fit(*data)
+        return brain
+
+    unbroken = fit(tmp_path / "unbroken")
+    monkeypatch.setattr(Brain, "compute_forward", count)
+    with pytest.raises(SystemExit) as left:
+        fit(tmp_path / "broken")
+    assert left.value.code == os.EX_TEMPFAIL
+    # at once, but never between the batches of one step
+    assert len(calls) - call < (factor if calls[-1][0] == Stage.TRAIN else 1)
+    broken = fit(tmp_path / "broken")
+    trained = [c for c in calls if c[0] == Stage.TRAIN]
+    assert len(trained) == len(set(trained)) == 8
+    (state, history), (expected, expected_history) = map(
+        learned, (broken, unbroken)
+    )
+    assert all(map(torch.equal, state, expected))
+    assert history == expected_history
+
+
+def test_the_signal_ends_a_process_again_when_training_is_over(tmp_path):
+    before = signal.getsignal(signal.SIGUSR1)
+    brain, *data = make(tmp_path, n_epochs=1)
+    brain.fit(*data)
+    assert signal.getsignal(signal.SIGUSR1) == before == signal.SIG_DFL
