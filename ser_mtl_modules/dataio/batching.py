@@ -53,10 +53,11 @@ class DurationBatchSampler(EpochBatchSampler):
 
     Clips are sorted by duration with a random jitter, cut into batches, and
     the batches are shuffled. So which clips of similar length are together is
-    random, and in which order batches come. All of it is a function of (seed, epoch): a
-    resumed run meets the batches that it would have met, and different epochs
-    hold different batches. (SpeechBrain's ``DynamicBatchSampler`` repeats the
-    composition of its batches unless someone calls its ``set_epoch``.)
+    random, and in which order batches come. All of it is a function of
+    (seed, epoch): a resumed run meets the batches that it would have met, and
+    different epochs hold different batches. (SpeechBrain's
+    ``DynamicBatchSampler`` repeats the composition of its batches unless
+    someone calls its ``set_epoch``.)
 
     Arguments
     ---------
