@@ -293,10 +293,13 @@ def benchmark(
         typer.Option(help="msp-podcast, iemocap, or a manifest that has them."),
     ] = "msp-podcast",
     clips: Annotated[
-        int, typer.Option(min=2, help="How many are generated.")
-    ] = 256,
+        int, typer.Option(min=2, help="Of which batches are made.")
+    ] = 5000,
+    batches: Annotated[
+        int, typer.Option(min=1, help="Of them in a pass, at most.")
+    ] = 32,
     passes: Annotated[
-        int, typer.Option(min=1, help="Over all clips, after one to warm up.")
+        int, typer.Option(min=1, help="How many, after one to warm up.")
     ] = 2,
 ):
     """How fast a YAML trains; other options are as for train.py."""
@@ -305,7 +308,8 @@ def benchmark(
         benchmark as measure,
     )
 
-    rich.print(as_table(measure(yaml, context.args, lengths, clips, passes)))
+    measured = measure(yaml, context.args, lengths, clips, batches, passes)
+    rich.print(as_table(measured))
 
 
 @app.command()

@@ -8,6 +8,8 @@ from torch.utils.data import Sampler
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.randomness import generator
 
+FEW = 1000  # clips; where there are more, each moves less far in their order
+
 
 class EpochBatchSampler(Sampler):
     """Batches that are a function of (seed, epoch).
@@ -50,10 +52,12 @@ class DurationBatchSampler(EpochBatchSampler):
     """Batches whose padded duration stays within a budget.
 
     Clips are sorted by duration with a random jitter, cut into batches, and
-    the batches are shuffled. All of it is a function of (seed, epoch): a
-    resumed run meets the batches that it would have met, and different epochs
-    hold different batches. (SpeechBrain's ``DynamicBatchSampler`` repeats the
-    composition of its batches unless someone calls its ``set_epoch``.)
+    the batches are shuffled. So which clips of similar length are together is
+    random, and in which order batches come. All of it is a function of
+    (seed, epoch): a resumed run meets the batches that it would have met, and
+    different epochs hold different batches. (SpeechBrain's
+    ``DynamicBatchSampler`` repeats the composition of its batches unless
+    someone calls its ``set_epoch``.)
 
     Arguments
     ---------
@@ -70,7 +74,12 @@ class DurationBatchSampler(EpochBatchSampler):
         Without, batches go from short to long and are always the same.
     jitter : float
         How far a clip may move in the order by duration: its duration is
-        multiplied by a factor drawn from 1 ± jitter.
+        multiplied by a factor drawn from 1 ± jitter. Nearly as large a share
+        of the batches is padding. Of more than `FEW` clips, jitter is less in
+        proportion: a clip then meets clips out of a few hundred, however many
+        there are, and padding shrinks. Sampling by class, only as many clips
+        count for this as there would be if all classes were as rare as the
+        rarest; else its clips, which come several times, would meet themselves.
     labels : list, optional
         The class of each clip. With it, the clips of every batch are drawn so
         that no class has a single clip where it can be helped: losses that
@@ -113,10 +122,10 @@ class DurationBatchSampler(EpochBatchSampler):
         self.max_batch_duration = max_batch_duration
         self.max_batch_size = max_batch_size or len(durations)
         self.shuffle = shuffle
-        self.jitter = jitter
         self.labels = labels
         self.by_class = by_class
         self.n_views = n_views
+        self.jitter = jitter * min(1.0, FEW / self._n_different())
 
     def batches(self, epoch):
         """The batches of an epoch.
@@ -146,6 +155,13 @@ class DurationBatchSampler(EpochBatchSampler):
             batches = self._pair_up(batches)
         order = torch.randperm(len(batches), generator=rng).tolist()
         return self._in_views([batches[i] for i in order], epoch)
+
+    def _n_different(self):
+        """Clips of an epoch, those that come several times not counted."""
+        if not self.by_class:
+            return len(self.durations)
+        counts = Counter(self.labels).values()
+        return len(counts) * min(counts)
 
     def _in_views(self, batches, epoch):
         """Draws the view that each clip comes in."""
@@ -214,33 +230,49 @@ class DurationBatchSampler(EpochBatchSampler):
         before and both batches stay within the budget.
         """
         for here, there in zip(batches, batches[1:]):
+            n_here = Counter(self.labels[i] for i in here)
+            n_there = Counter(self.labels[j] for j in there)
             for position, i in enumerate(here):
-                classes = [self.labels[j] for j in here]
-                if classes.count(self.labels[i]) > 1:
+                mine = self.labels[i]
+                if n_here[mine] > 1:
                     continue
-                fewest, best = self._n_alone(here) + self._n_alone(there), None
+                fewest, best = 0, None
                 for p, j in enumerate(there):
-                    if self.labels[j] not in classes:
+                    theirs = self.labels[j]
+                    if theirs == mine or not n_here[theirs]:
                         continue  # it would be alone in its turn
-                    new_here = [*here[:position], j, *here[position + 1 :]]
-                    new_there = [*there[:p], i, *there[p + 1 :]]
-                    n_alone = self._n_alone(new_here) + self._n_alone(new_there)
-                    if (
-                        n_alone < fewest
-                        and self._fits(new_here)
-                        and self._fits(new_there)
+                    n_more = _n_more_alone(n_here, n_there, mine, theirs)
+                    if n_more < fewest and self._both_fit(
+                        [*here[:position], j, *here[position + 1 :]],
+                        [*there[:p], i, *there[p + 1 :]],
                     ):
-                        fewest, best = n_alone, p
+                        fewest, best = n_more, p
                 if best is not None:
+                    theirs = self.labels[there[best]]
                     here[position], there[best] = there[best], i
+                    n_here.update({mine: -1, theirs: 1})
+                    n_there.update({theirs: -1, mine: 1})
         return batches
 
-    def _n_alone(self, batch):
-        """Clips of a batch that are alone in their class."""
-        counts = Counter(self.labels[i] for i in batch)
-        return sum(n == 1 for n in counts.values())
+    def _both_fit(self, *batches):
+        """Whether batches are within the budget, padding included."""
+        return all(
+            max(self.durations[i] for i in batch) * len(batch)
+            <= self.max_batch_duration
+            for batch in batches
+        )
 
-    def _fits(self, batch):
-        """Whether a batch is within the budget, padding included."""
-        longest = max(self.durations[i] for i in batch)
-        return longest * len(batch) <= self.max_batch_duration
+
+def _n_more_alone(n_here, n_there, mine, theirs):
+    """How many more clips are alone in their class after an exchange.
+
+    Here, one that is alone in its class goes for one of a class that is here.
+    """
+    return (
+        -1
+        - (n_here[theirs] == 1)
+        + (n_there[theirs] == 2)
+        - (n_there[theirs] == 1)
+        + (n_there[mine] == 0)
+        - (n_there[mine] == 1)
+    )

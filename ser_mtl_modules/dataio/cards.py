@@ -320,7 +320,10 @@ class Card:
 
 def _matches(row, selector):
     """Whether a row has one of the values in every column."""
-    return all(row[column] in values for column, values in selector.items())
+    for column, values in selector.items():  # all() takes twice as long
+        if row[column] not in values:
+            return False
+    return True
 
 
 def _checksum(content):

@@ -93,6 +93,7 @@ def fingerprint(files, data_folder, label_files=()):
     -------
     str
     """
+    data_folder = Path(data_folder)
     listing = sorted(
         f"{_name(file, data_folder)} {os.path.getsize(file)}\n"
         for file in files
@@ -128,6 +129,7 @@ def build_rows(clips, data_folder, skip_bad_audio=False, headers_only=False):
         The clips with duration, checksum, and ``wav`` below ``{data_root}``
         if it is there.
     """
+    data_folder = Path(data_folder)
     rows, bad = [], []
     for clip, info in zip(clips, _inspect_all(clips, headers_only)):
         if isinstance(info, SerMtlError):
@@ -263,10 +265,13 @@ def read_manifest(path, data_root):
             f"and run the preparation again; other labels or a choice of "
             f"utterances belong into a protocol card."
         )
-    reader = csv.DictReader(io.StringIO(content.decode(), newline=""))
-    rows = {row.pop("ID"): row for row in reader}
+    # no DictReader: it takes twice as long
+    lines = csv.reader(io.StringIO(content.decode(), newline=""))
+    _, *columns = next(lines)  # after ID
+    rows = {id_: dict(zip(columns, values)) for id_, *values in lines}
+    root = str(data_root)
     for row in rows.values():
-        row["wav"] = row["wav"].replace(DATA_ROOT, str(data_root))
+        row["wav"] = row["wav"].replace(DATA_ROOT, root)
         for name in NUMBERS:
             row[name] = float(row[name]) if row[name] else None
     return Manifest(path, rows, checksum, meta)
@@ -274,9 +279,12 @@ def read_manifest(path, data_root):
 
 def _name(file, data_folder, root=""):
     """A file as it is called below the data folder, or all of an outside path."""
-    file = Path(file)
-    if file.is_relative_to(data_folder):
-        return f"{root}{file.relative_to(data_folder).as_posix()}"
+    n_above = len(data_folder.parts)
+    # relative_to says the same, slowly
+    if file.anchor == data_folder.anchor and (
+        file.parts[:n_above] == data_folder.parts
+    ):
+        return root + "/".join(file.parts[n_above:])
     return file.as_posix()
 
 

@@ -5,6 +5,8 @@
 Clips are noise of given lengths, as only lengths matter to speed. The recipe's
 batches and the plain loop's, which have a fixed number of clips in random
 order, take turns on one model, so whatever else the machine does is shared.
+Both are some of the batches of many clips: of few ones, lengths are less alike,
+and more of a batch is padding than there would be of a corpus.
 """
 
 import importlib.util
@@ -95,31 +97,31 @@ def _quantiles(shares, shortest, longest, mean):
 
 
 def write_clips(folder, lengths):
-    """Noise in files, and rows of a manifest for it, by ID.
+    """A file of noise, and rows of a manifest for slices of it, by ID.
 
     Arguments
     ---------
     folder : Path
-        Gets the files.
+        Gets the file.
     lengths : list of float
-        In seconds.
+        In seconds, from short to long.
 
     Returns
     -------
     dict of str to dict
     """
+    noise = np.random.default_rng(0).standard_normal(round(lengths[-1] * RATE))
+    path = folder / "noise.wav"
+    soundfile.write(path, 0.1 * noise, RATE)
     rows = {}
     order = torch.randperm(len(lengths), generator=generator("clips")).tolist()
     for i, place in enumerate(order):
-        n_samples = round(lengths[place] * RATE)
-        noise = np.random.default_rng(i).standard_normal(n_samples)
-        path = folder / f"{i:06}.wav"
-        soundfile.write(path, 0.1 * noise, RATE)
-        rows[path.stem] = {
+        duration = round(lengths[place] * RATE) / RATE
+        rows[f"{i:06}"] = {
             "wav": str(path),
-            "start": None,
-            "stop": None,
-            "duration": n_samples / RATE,
+            "start": 0.0,
+            "stop": duration,
+            "duration": duration,
             **dict.fromkeys(COLUMNS, ""),
             "emotion": EMOTIONS[i % len(EMOTIONS)],
             "speaker": f"speaker {i % 20}",
@@ -207,7 +209,7 @@ class Loop:
     cpu_seconds: float = 0.0
 
     def add(self, brain, loader, rows):
-        """Trains on all batches of the loader once."""
+        """Trains on the batches of the loader once."""
         clocks = time.perf_counter(), time.process_time()
         batches = iter(loader)
         while True:
@@ -232,7 +234,7 @@ class Loop:
         return 1 - self.read / self.padded
 
 
-def benchmark(yaml, flags, lengths="msp-podcast", n_clips=256, n_passes=2):
+def benchmark(yaml, flags, lengths, n_clips, n_batches, n_passes):
     """Trains by turns on the recipe's batches and on plain ones.
 
     Arguments
@@ -242,9 +244,11 @@ def benchmark(yaml, flags, lengths="msp-podcast", n_clips=256, n_passes=2):
     lengths : str
         As for `lengths_of`.
     n_clips : int
-        How many are generated.
+        Of which batches are made.
+    n_batches : int
+        Of each loop in a pass, at most, drawn at random.
     n_passes : int
-        Over all clips, of each loop, after a pass of both that isn't counted.
+        How many, after one that isn't counted.
 
     Returns
     -------
@@ -255,28 +259,33 @@ def benchmark(yaml, flags, lengths="msp-podcast", n_clips=256, n_passes=2):
         folder = Path(folder)
         rows = write_clips(folder, lengths_of(lengths, n_clips))
         brain, loader = open_training(yaml, flags, folder, _split_of(rows))
-        batch_size = round(n_clips / len(loader.batch_sampler))
+        sampler = loader.batch_sampler
+        batch_size = round(n_clips / len(sampler))
         plain_loader = torch.utils.data.DataLoader(
             loader.dataset,
             batch_size,
-            shuffle=True,
+            sampler=torch.utils.data.RandomSampler(
+                loader.dataset,
+                num_samples=min(n_clips, n_batches * batch_size),
+                generator=generator("plain"),
+            ),
             num_workers=loader.num_workers,
             persistent_workers=loader.num_workers > 0,
             collate_fn=PaddedBatch,
-            generator=generator("plain"),
         )
         warm_up, ours, plain = Loop(), Loop(), Loop()
         for brain.epoch in range(1, n_passes + 2):
-            loader.batch_sampler.set_epoch(brain.epoch)
+            sampler.set_epoch(brain.epoch)
+            sampler.skip = max(0, len(sampler) - n_batches)
             first = brain.epoch == 1
             (warm_up if first else ours).add(brain, loader, rows)
             (warm_up if first else plain).add(brain, plain_loader, rows)
         return {
             "ours": ours,
             "plain": plain,
-            "batch_size": batch_size,
             "yaml": str(yaml),
             "lengths": lengths,
+            "n_clips": n_clips,
             "device": results.device_name(brain.device),
             "precision": brain.precision,
             "threads": torch.get_num_threads(),
@@ -299,7 +308,7 @@ def as_table(measured):
     """
     ours, plain = measured["ours"], measured["plain"]
     table = Table(
-        title="{yaml}, lengths of {lengths}".format(**measured),
+        title="{yaml}, {n_clips} lengths of {lengths}".format(**measured),
         caption=(
             "{device}, {threads} threads, {precision}; at most "
             "{peak_memory_mb} MB; commit {commit}".format(**measured)

@@ -3,12 +3,17 @@
 > python -m ser_mtl_modules.experiments.start_benchmark \\
 >     recipes/MSP-Podcast/protocols.yaml msp-podcast-official-2.0 265000
 
-Writes a manifest as after preparation, whose rows all are of one file, with
-labels, sets and speakers that the card takes and the lengths of MSP-Podcast.
-Then a fresh process does what train.py does before its first step, but for the
-model: card, manifest, fold, datasets, an epoch's batches, and the first batch.
+Makes a corpus whose files all are links to one, and its manifest as after
+preparation, with labels, sets and speakers that the card takes and the lengths
+of MSP-Podcast. Then a fresh process does what train.py does before its first
+step, but for the model: it looks whether the corpus is as it was prepared, reads
+card and manifest, and makes fold, datasets, an epoch's batches, and the first
+batch.
+Of every part it prints when it was done, and how long the processor had worked
+by then: on a machine that does other things, too, this is less.
 """
 
+import os
 import resource
 import subprocess
 import sys
@@ -20,9 +25,12 @@ import numpy as np
 import soundfile
 
 from ser_mtl_modules.dataio.cards import load_card
+from ser_mtl_modules.dataio.corpus_files import audio_files, one_of_each_name
 from ser_mtl_modules.dataio.manifest import (
     COLUMNS,
     DATA_ROOT,
+    fingerprint,
+    is_current,
     read_manifest,
     write_manifest,
 )
@@ -34,12 +42,12 @@ SPLITS = [*["Train"] * 6, "Development", "Test1", "Test1", "Test2"]
 
 
 def write_rows(folder, n_rows):
-    """A file of noise, and a manifest of it.
+    """A corpus of links to one file of noise, and its manifest.
 
     Arguments
     ---------
     folder : Path
-        Gets both.
+        Gets all.
     n_rows : int
         How many.
 
@@ -57,7 +65,7 @@ def write_rows(folder, n_rows):
             **dict.fromkeys(COLUMNS, ""),
             "ID": f"MSP-PODCAST_{i:07}",
             "duration": round(length, 3),
-            "wav": f"{DATA_ROOT}/all.wav",
+            "wav": f"{DATA_ROOT}/Audios/MSP-PODCAST_{i:07}.wav",
             "start": 0.0,
             "stop": round(length, 3),
             "emotion": "ACDFHNNNSU"[i // len(SPLITS) % 10],
@@ -68,9 +76,28 @@ def write_rows(folder, n_rows):
         }
         for i, length in enumerate(lengths.tolist())
     ]
+    (folder / "Audios").mkdir()
+    for row in rows:
+        os.symlink("../all.wav", folder / "Audios" / f"{row['ID']}.wav")
     path = folder / "manifest.csv"
-    write_manifest(path, rows, "msp-podcast", folder, {}, "")
+    write_manifest(path, rows, **made_from(folder))
     return path
+
+
+def made_from(folder):
+    """What the manifest depends on, as a preparation finds it."""
+    files = one_of_each_name(audio_files(folder, "Audios/**/*"))
+    return {
+        "corpus": "msp-podcast",
+        "data_folder": folder,
+        "options": {},
+        "fingerprint": fingerprint(files, folder),
+    }
+
+
+def done(part):
+    """Says how long the processor has worked for this process."""
+    print(f"{time.process_time():7.1f} s  {part}", flush=True)
 
 
 def start(protocols, card, path):
@@ -80,14 +107,17 @@ def start(protocols, card, path):
     from ser_mtl_modules.dataio.datasets import Waves, dataset
     from speechbrain.dataio.batch import PaddedBatch
 
-    print("imports", flush=True)
-    manifest = read_manifest(path, Path(path).parent)
-    print("manifest", flush=True)
+    done("imports")
+    folder = Path(path).parent
+    assert is_current(path, **made_from(folder))
+    done("nothing to prepare")
+    manifest = read_manifest(path, folder)
+    done("manifest")
     split = load_card(protocols, card).split(manifest, 1, check_counts=False)
-    print("fold", flush=True)
+    done("fold")
     signal, sets = Waves(), (split.train, split.valid, split.test)
     datasets = [dataset(rows, signal) for rows in sets]
-    print("datasets", flush=True)
+    done("datasets")
     samplers = [
         DurationBatchSampler(
             [row["duration"] for row in rows.values()],
@@ -100,9 +130,9 @@ def start(protocols, card, path):
         for rows in sets
     ]
     batches = [sampler.batches(1) for sampler in samplers]
-    print(f"{sum(map(len, batches))} batches", flush=True)
+    done(f"{sum(map(len, batches))} batches")
     PaddedBatch([datasets[0][i] for i in batches[0][0]])
-    print("first batch", flush=True)
+    done("first batch")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"at most {peak:.2f} GB", flush=True)
 
@@ -115,6 +145,7 @@ def main(arguments):
     with tempfile.TemporaryDirectory() as folder:
         path = write_rows(Path(folder), int(n_rows))
         command = [sys.executable, "-m", __spec__.name, "start"]
+        print("    clock  processor  done")
         began = time.monotonic()
         with subprocess.Popen(
             [*command, protocols, card, str(path)],

@@ -5,6 +5,8 @@ import torch
 
 from ser_mtl_modules.dataio.batching import DurationBatchSampler
 from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.experiments.benchmark import lengths_of
+from ser_mtl_modules.randomness import key
 
 BUDGET = 30.0
 
@@ -266,3 +268,70 @@ def test_default_batches_are_those_that_published_results_had():
         [0, 1, 9],
         [6, 3],
     ]
+
+
+def test_up_to_a_thousand_clips_batches_are_those_that_results_had():
+    durations = [1.5 + (7 * i % 391) / 150 for i in range(960)]
+    labels = [i % 8 for i in range(960)]
+    sampler = DurationBatchSampler(durations, 60.0, 16, 1986, labels=labels)
+    assert key(sampler.batches(1)) == 410780971443286278
+    more = DurationBatchSampler([1.0] * 1000, 60.0)
+    assert more.jitter == sampler.jitter == 0.2
+
+
+def random_lengths(corpus, n):
+    lengths = lengths_of(corpus, n)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(0))
+    return [lengths[i] for i in order.tolist()]
+
+
+def padding(batches, durations):
+    read = sum(durations[i] for batch in batches for i in batch)
+    longest = [max(durations[i] for i in batch) for batch in batches]
+    padded = sum(len(b) * most for b, most in zip(batches, longest))
+    return 1 - read / padded
+
+
+# clips that a card trains on (of MSP-Podcast far more), and what YAMLs have
+LARGE = pytest.mark.parametrize(
+    "corpus, n, budget, most",
+    [
+        ("iemocap", 3762, 60.0, 16),
+        ("iemocap", 3762, 96.0, 16),
+        ("msp-podcast", 10000, 60.0, 16),
+        ("msp-podcast", 10000, 360.0, 64),
+    ],
+)
+
+
+@LARGE
+def test_of_many_clips_less_than_a_twentieth_is_padding(
+    corpus, n, budget, most
+):
+    durations = random_lengths(corpus, n)
+    labels = [i % 8 for i in range(n)]
+    sampler = DurationBatchSampler(durations, budget, most, labels=labels)
+    assert padding(sampler.batches(1), durations) < 0.05
+
+
+@LARGE
+def test_of_many_clips_others_meet_in_each_epoch(corpus, n, budget, most):
+    sampler = DurationBatchSampler(random_lengths(corpus, n), budget, most)
+    met = {i: [] for i in range(0, n, n // 100)}
+    for epoch in range(1, 6):
+        for batch in sampler.batches(epoch):
+            for i in met.keys() & set(batch):
+                met[i] += [j for j in batch if j != i]
+    distinct = [len(set(others)) / len(others) for others in met.values()]
+    assert sum(distinct) / len(distinct) > 0.7
+
+
+def test_by_class_the_clips_of_a_rare_class_seldom_meet_themselves():
+    durations = random_lengths("msp-podcast", 20000)
+    labels = [1 if i % 50 == 0 else 0 for i in range(20000)]  # 25 times each
+    sampler = DurationBatchSampler(
+        durations, 60.0, 16, labels=labels, by_class=True
+    )
+    batches = sampler.batches(1)
+    n_again = sum(len(batch) - len(set(batch)) for batch in batches)
+    assert n_again < 0.1 * sum(map(len, batches))

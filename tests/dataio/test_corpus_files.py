@@ -79,3 +79,14 @@ def test_names_can_be_made_of_the_folder_too(folder):
         name=lambda path: f"{path.parents[1].name}/{path.stem}",
     )
     assert len(files) == 4
+
+
+def test_files_come_by_depth_then_as_paths_are_ordered(tmp_path):
+    for name in ("b/1.wav", "b-a/1.wav", "b/c/1.wav", "a/2.wav", "3.wav"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    files = list(audio_files(tmp_path, "**/*"))
+    assert files == sorted(files, key=lambda path: (len(path.parts), path))
+    names = [path.relative_to(tmp_path).as_posix() for path in files]
+    assert names == ["3.wav", "a/2.wav", "b/1.wav", "b-a/1.wav", "b/c/1.wav"]

@@ -1,5 +1,6 @@
 import csv
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import soundfile
 
 from ser_mtl_modules.dataio.manifest import (
     COLUMNS,
+    _name,
     build_rows,
     fingerprint,
     is_current,
@@ -273,3 +275,20 @@ def test_fingerprint_sees_another_label_of_the_same_length(tmp_path):
     before = fingerprint([], tmp_path, [labels])
     labels.write_text("ang")
     assert fingerprint([], tmp_path, [labels]) != before
+
+
+@pytest.mark.parametrize(
+    "file, folder, name",
+    [
+        ("/x/y/a.wav", "/x", "y/a.wav"),
+        ("/xy/a.wav", "/x", "/xy/a.wav"),
+        ("/x/a.wav", ".", "/x/a.wav"),
+        ("x/a.wav", ".", "x/a.wav"),
+        ("x/a.wav", "/x", "x/a.wav"),
+        ("/a.wav", "/", "a.wav"),
+    ],
+)
+def test_a_file_is_named_from_the_data_folder_if_it_is_below(
+    file, folder, name
+):
+    assert _name(Path(file), Path(folder)) == name

@@ -70,6 +70,15 @@ def test_both_loops_hear_all_clips_and_the_recipe_pads_less(monkeypatch):
     assert 0 < ours.waited < ours.seconds
 
 
+def test_batches_are_some_of_those_of_many_clips():
+    yaml = str(RECIPE / "hparams/mtl_fbank.yaml")
+    flags = [*FLAGS, "--signal={in_memory: False}"]
+    measured = benchmark.benchmark(yaml, flags, "msp-podcast", 2000, 3, 1)
+    ours, plain = measured["ours"], measured["plain"]
+    assert ours.n_batches == plain.n_batches == 3
+    assert ours.padding < 0.05 < plain.padding
+
+
 def test_a_large_manifest_starts(tmp_path, capfd):
     protocols = RECIPE.parent / "MSP-Podcast/protocols.yaml"
     path = start_benchmark.write_rows(tmp_path, 500)
