@@ -17,8 +17,8 @@ FLAGS = [
     "--noprogressbar",
     "--max_batch_duration=20",
     "--feature_size=16",
+    "--auxiliary_tasks=[]",
     "--emotion={hidden_size: 16}",
-    "--speaker={channels: [8, 8, 8, 8, 16], embedding_size: 16}",
     SMALL_FBANK,
 ]
 
