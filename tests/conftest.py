@@ -15,7 +15,10 @@ settings.load_profile("no deadline")
 
 
 def pytest_collection_modifyitems(items):
-    """Files with slow tests first: of several processes none ends on one."""
+    """Files with slow tests first, so that no process is left with one.
+
+    By itself xdist begins with files of many tests; slow ones have few.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
