@@ -26,7 +26,8 @@ lint: $(INSTALLED)
 	$(BIN)/codespell --ignore-words=.dict-speechbrain.txt $$(git ls-files)
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile \
+		--no-loadscope-reorder
 
 demo: $(INSTALLED)
 	$(BIN)/python -m ser_mtl_modules demo

@@ -121,7 +121,7 @@ def test_the_card_of_the_protocols_page_is_one(tmp_path):
     assert card.classes == ["neutral", "happiness"] and card.folds == ["1", "2"]
 
 
-def test_four_places_in_a_yaml_make_a_task(tiny_ravdess, tmp_path):
+def test_four_places_in_a_yaml_make_a_task(tiny_ravdess, tmp_path, no_pictures):
     found, weight, task, name = blocks(DOCS / "adding_a_task.md", "yaml")
     recipe = shutil.copytree(
         RECIPE,

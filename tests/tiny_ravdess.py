@@ -1,12 +1,15 @@
 """A corpus small enough to train on in seconds, and how tests train on it."""
 
+import contextlib
 import csv
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
+from matplotlib.figure import Figure
 
 RATE = 16000
 
@@ -82,6 +85,14 @@ def arguments(
         "--noprogressbar",
         *last.values(),
     ]
+
+
+@contextlib.contextmanager
+def without_pictures():
+    """For tiny runs: drawing takes them longest, and is tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda figure, path, **_: None)
+        yield
 
 
 DATAIO = "ser_mtl_modules.dataio"

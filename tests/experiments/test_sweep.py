@@ -58,6 +58,7 @@ else:
 if facts.get("breaks") == facts["fold"] and not Path("mended").exists():
     sys.exit("out of paper")
 folder = Path(facts["output_folder"])
+folder.mkdir(exist_ok=True)
 (folder / "results.json").write_text(json.dumps({
     "schema": 2,
     "yaml": Path(sys.argv[1]).name,
@@ -126,6 +127,28 @@ def test_a_failed_run_stops_no_other_and_only_it_is_tried_again(recipe):
     runs.execute()
     assert diary(recipe) == sorted([*everything(range(1, 7), [1]), (3, 1)])
     assert [run.score() for run in runs.runs] == [51, 52, 53, 54, 55, 56]
+
+
+def test_an_earlier_stage_is_run_before_and_the_later_only_after_it(recipe):
+    yaml = recipe / "hparams" / "later.yaml"
+    earlier = "earlier_yaml: hparams/fast.yaml\nearlier_folder: none\n"
+    yaml.write_text(YAML + earlier)
+    runs = Sweep(yaml, ["--breaks=1"], seeds=[1], folds=["1"])
+    with pytest.raises(SerMtlError, match="out of paper"):
+        runs.execute()
+    assert diary(recipe) == [(1, 1)]
+    (recipe / "mended").touch()
+    runs.execute()
+    assert diary(recipe) == [(1, 1)] * 3
+    written = sorted(
+        runs.root.rglob("results.json"), key=lambda f: f.stat().st_mtime_ns
+    )
+    folder = runs.runs[0].folder
+    assert [f.parent for f in written] == [folder / "earlier", folder]
+    found = [json.loads(f.read_text()) for f in written]
+    assert [r["yaml"] for r in found] == ["fast.yaml", "later.yaml"]
+    assert "earlier_folder" not in found[0]["overrides"]
+    assert found[1]["overrides"]["earlier_folder"] == str(folder / "earlier")
 
 
 def test_jobs_run_at_once_and_share_the_cores(recipe, monkeypatch):

@@ -2,8 +2,7 @@
 
 import pytest
 import train
-from matplotlib.figure import Figure
-from tiny_ravdess import AS_IS, SLOW, arguments, write_corpus
+from tiny_ravdess import AS_IS, SLOW, arguments, without_pictures, write_corpus
 
 from ser_mtl_modules.dataio.audio_shards import pack
 from ser_mtl_modules.dataio.manifest import read_manifest
@@ -22,8 +21,7 @@ def runs(tmp_path_factory, tiny_models):
     """
     folder = tmp_path_factory.mktemp("inference")
     corpus = write_corpus(folder / "RAVDESS", n_emotions=2)
-    with pytest.MonkeyPatch.context() as patch:  # drawing takes longest
-        patch.setattr(Figure, "savefig", lambda figure, path, **_: None)
+    with without_pictures():
         train.main(
             arguments(
                 corpus,

@@ -5,9 +5,8 @@ import re
 import pytest
 import train
 from hyperpyyaml import load_hyperpyyaml
-from matplotlib.figure import Figure
 from short_corpora import write_in_words
-from tiny_ravdess import ROOT, arguments
+from tiny_ravdess import ROOT, arguments, without_pictures
 
 import speechbrain as sb
 from ser_mtl_modules.synthesis.emodb import write_emodb
@@ -76,12 +75,7 @@ def trained(sample, tiny_models):
             some = ", levels: [1, -1]" if "levels:" in text else ""
             features = data.parent / "features"
             flags.append(f"--signal={{folder: {features}{some}}}")
-        with pytest.MonkeyPatch.context() as patch:
-            # drawing, and a list of all packages, take longer than training
-            patch.setattr(Figure, "savefig", lambda figure, path, **_: None)
-            patch.setattr(
-                sb.utils.logger, "get_environment_description", lambda: "none"
-            )
+        with without_pictures():
             train.main(
                 arguments(data, output, *flags, yaml=yaml, recipe=recipe)
             )
@@ -105,11 +99,9 @@ def build(tmp_path):
             "styles": ["normal", "strong"],
         }
         text = settings.override(yaml, overrides)
-        options = settings.plain_settings(text, later=found)
-        found = {key: found[key] for key in found if key in options}
-        hparams = load_hyperpyyaml(
-            settings.override(yaml, {**settings.parse(overrides), **found})
-        )
+        keys = set(re.findall(r"^(\w+):", text, re.M))
+        found = {key: found[key] for key in found if key in keys}
+        hparams = load_hyperpyyaml(text, found)
         return train.MultiTaskBrain(
             modules=hparams["modules"],
             opt_class=hparams["opt_class"],

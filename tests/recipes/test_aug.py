@@ -8,7 +8,6 @@ import pytest
 import soundfile
 import torch
 import train
-from matplotlib.figure import Figure
 from tiny_ravdess import RATE, ROOT, arguments, clip, predictions, scores
 
 from ser_mtl_modules.dataio.unlabelled import PREFIX
@@ -18,16 +17,10 @@ from ser_mtl_modules.training.results import differences, read_run
 from ser_mtl_modules.training.settings import parse
 from speechbrain.dataio.batch import PaddedBatch
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 YAML = "mtl_aug.yaml"
 N_TRAIN = 16 * 8  # clips of 16 actors
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_pictures():
-    """Drawing takes as long as all else here, and is tested elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda figure, path, **_: None)
-        yield
 
 
 @pytest.fixture(scope="module")

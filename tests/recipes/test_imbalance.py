@@ -8,6 +8,8 @@ from ser_mtl_modules.dataio.batching import DurationBatchSampler
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.training.imbalance import class_weights
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 SAMPLING = "--imbalance=!new:ser_mtl_modules.training.imbalance.BySampling {}"
 ALONE = ["--auxiliary_tasks=[]", "--number_of_epochs=1"]
 

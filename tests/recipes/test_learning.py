@@ -8,6 +8,8 @@ from tiny_ravdess import arguments, scores, write_corpus
 from ser_mtl_modules.dataio.cards import Card
 from ser_mtl_modules.randomness import generator
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
@@ -20,12 +22,11 @@ def ua(corpus, folder):
             corpus,
             folder,
             "--auxiliary_tasks=[]",
-            "--number_of_epochs=12",
-            "--max_batch_duration=12",
+            "--number_of_epochs=4",
             "--encoder={channels: [8, 16], n_blocks: 1, n_mels: 40}",
             "--augment={speeds: [100], noise_prob: 0.0}",
             "--dropout=0.0",
-            "--lr=0.01",
+            "--lr=0.02",
         )
     )
     return scores(folder)["emotion"]["UA"]

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 import train
-from matplotlib.figure import Figure
 from tiny_ravdess import RECIPE, arguments, predictions, scores
 
 from ser_mtl_modules.augment import energy_mixup, level_mixup
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.pooling import AttentiveStatisticsPooling
 from ser_mtl_modules.training.brain import SERBrain
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 TERMS = {"emotion", "focal", "center", "supcon"}
 CALIBRATED = (
@@ -41,14 +42,6 @@ def command(tiny_ravdess, tiny_models, tmp_path_factory):
         return arguments(tiny_ravdess, root / yaml / folder, *flags, yaml=yaml)
 
     return flags
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_pictures():
-    """Drawing takes as long as all else here, and is tested elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda figure, path, **_: None)
-        yield
 
 
 def output_folder(flags):

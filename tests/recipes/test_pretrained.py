@@ -12,12 +12,13 @@ import huggingface_hub
 import pytest
 import torch
 import train
-from matplotlib.figure import Figure
 from tiny_ravdess import RECIPE, ROOT, arguments, scores, write_corpus
 
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.lobes.encoders import PretrainedEncoder
 from ser_mtl_modules.training.brain import SERBrain
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 TASKS = {"emotion", "gender", "speaker", "asr"}
 # every family; base and large ones differ in the norms of the convolutions
@@ -31,14 +32,6 @@ def corpus(tmp_path_factory):
     """Clips that are long enough for their texts, and shorter than 2 s."""
     folder = tmp_path_factory.mktemp("pretrained") / "RAVDESS"
     return write_corpus(folder, n_emotions=2, seconds=1.2)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def no_pictures():
-    """Drawing takes as long as all else here, and is tested elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda figure, path, **_: None)
-        yield
 
 
 def flags(corpus, folder, yaml, source, *more):

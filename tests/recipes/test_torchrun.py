@@ -23,7 +23,8 @@ def start(flags):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # no pip either, with which each rank would list all packages
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PATH": ""},
     )
 
 
@@ -48,6 +49,7 @@ def test_a_rank_that_dies_is_named_and_the_command_goes_on(
         "--distributed_backend=gloo",
         "--ckpt_interval_steps=1",
         "--number_of_epochs=2",
+        "--max_batch_duration=12",
     )
     run = start(flags)
     while run.poll() is None and not list(folder.glob("save/CKPT*")):

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 import train
-from tiny_ravdess import arguments, copy, predictions, scores
+from tiny_ravdess import arguments, copy, predictions, scores, without_pictures
 
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.training.brain import SERBrain
@@ -21,6 +21,13 @@ def finished(tiny_ravdess, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "finished"
     train.main(arguments(tiny_ravdess, folder, "--ckpt_interval_steps=5"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def only_finished_draws():
+    """What a test runs has no pictures."""
+    with without_pictures():
+        yield
 
 
 def test_a_run_leaves_its_files(finished):

@@ -9,6 +9,8 @@ from ser_mtl_modules.experiments.report import as_markdown, report_on
 from ser_mtl_modules.synthesis.emodb import write_emodb
 from ser_mtl_modules.training.results import differences, read_run
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 FOLDS = (2, 3)  # test on speakers 08, without disgust, and 09
 
 

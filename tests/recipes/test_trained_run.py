@@ -14,6 +14,8 @@ from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.inference.trained_run import TrainedRun
 from ser_mtl_modules.training.results import read_run, trials_of
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 @pytest.fixture(scope="module", params=["fbank", "all", 1])
 def finished(request, tiny_ravdess, tmp_path_factory):

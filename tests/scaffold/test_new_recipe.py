@@ -7,11 +7,9 @@ import pytest
 import ruamel.yaml
 import soundfile
 import train
-from matplotlib.figure import Figure
 from tiny_ravdess import RATE, ROOT, arguments, clip, predictions, scores
 from typer.testing import CliRunner
 
-import speechbrain as sb
 from ser_mtl_modules.__main__ import app
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.manifest import read_manifest
@@ -63,13 +61,8 @@ def write_table(folder, name, *columns, split=lambda who, take: "train"):
 
 
 @pytest.fixture
-def call(monkeypatch):
+def call(no_pictures):
     """A function that runs a command of the front door."""
-    # drawing, and a list of all packages, take longer than training
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: None)
-    monkeypatch.setattr(
-        sb.utils.logger, "get_environment_description", lambda: "none"
-    )
 
     def call(*words):
         result = CliRunner().invoke(app, [*map(str, words)])
