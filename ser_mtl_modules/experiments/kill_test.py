@@ -57,7 +57,7 @@ FLAGS = (
     "--device=cpu",
     "--check_counts=False",
     "--ckpt_interval_steps=1",
-    "--number_of_epochs=3",
+    "--number_of_epochs=2",
     "--max_batch_size=8",
     "--feature_size=16",
 )
