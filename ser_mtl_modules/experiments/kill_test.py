@@ -425,7 +425,7 @@ class KillTest:
         for _ in range(n_kills):
             # rather early: what is behind a checkpoint isn't run again
             outcome = self._attempt(
-                folder, self.seconds * self.random.random() ** 2
+                folder, self.seconds * self.random.random() ** 1.5
             )
             if outcome != killing.KILLED:
                 return outcome
