@@ -3,15 +3,8 @@
 import torch
 import transformers
 
-SIZES = {
-    "hidden_size": 16,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embedding_groups": 2,
-    "initializer_range": 0.3,  # so that attention isn't all but uniform
-}
+from ser_mtl_modules.experiments import small
+
 POSITIONS = {"num_conv_pos_embeddings": 16}
 LARGE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
 WHISPER = {
@@ -34,7 +27,9 @@ WHISPER = {
 
 def wave(kind, do_normalize, **changes):
     """A random model's class, config and feature extractor."""
-    config = getattr(transformers, f"{kind}Config")(**{**SIZES, **changes})
+    config = getattr(transformers, f"{kind}Config")(
+        **{**small.TRANSFORMER, **changes}
+    )
     return (
         getattr(transformers, f"{kind}Model"),
         config,

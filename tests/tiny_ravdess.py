@@ -11,6 +11,8 @@ import pytest
 import soundfile
 from matplotlib.figure import Figure
 
+from ser_mtl_modules.experiments import small
+
 RATE = 16000
 
 
@@ -50,15 +52,11 @@ def write_corpus(folder, takes=1, n_emotions=8, seconds=0.35):
 
 ROOT = Path(__file__).parents[1]
 RECIPE = ROOT / "recipes" / "RAVDESS"
-SMALL_FBANK = "--encoder={channels: [4, 4], n_blocks: 1, n_mels: 40}"
 SMALL = {  # by method, or YAML; other encoders are as small as --ssl_hub
-    "mtl": [
-        "--emotion={hidden_size: 16}",
-        "--speaker={channels: [8, 8, 8, 8, 16], embedding_size: 16}",
-    ],
-    "mtl_aug.yaml": ["--emotion={hidden_size: 16}", SMALL_FBANK],
+    "mtl": [small.EMOTION, small.SPEAKER],
+    "mtl_aug.yaml": [small.EMOTION, small.FBANK_ENCODER],
     "mll": ["--embedding_size=8"],
-    "ari": ["--integration={bottleneck: 4}"],
+    "ari": [small.INTEGRATION],
 }
 
 
@@ -74,7 +72,7 @@ def arguments(
         "--number_of_epochs=2",
         "--max_batch_duration=6",
         "--feature_size=16",
-        *([SMALL_FBANK] if "fbank" in yaml else []),
+        *([small.FBANK_ENCODER] if "fbank" in yaml else []),
         *SMALL.get(yaml, SMALL[yaml[:3]]),
         "--device=cpu",
         *more,

@@ -4,22 +4,22 @@ from statistics import mean, median
 
 import numpy as np
 import pytest
-from tiny_ravdess import RECIPE, SMALL_FBANK
+from tiny_ravdess import RECIPE
 from typer.testing import CliRunner
 
 from ser_mtl_modules.__main__ import app
 from ser_mtl_modules.dataio.manifest import read_manifest
 from ser_mtl_modules.errors import SerMtlError
-from ser_mtl_modules.experiments import benchmark, start_benchmark
+from ser_mtl_modules.experiments import benchmark, small, start_benchmark
 
 FLAGS = [
     "--device=cpu",
     "--noprogressbar",
     "--max_batch_duration=20",
     "--feature_size=16",
-    "--emotion={hidden_size: 16}",
-    "--speaker={channels: [8, 8, 8, 8, 16], embedding_size: 16}",
-    SMALL_FBANK,
+    small.EMOTION,
+    small.SPEAKER,
+    small.FBANK_ENCODER,
 ]
 
 
