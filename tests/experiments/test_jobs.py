@@ -33,6 +33,7 @@ def test_a_preempted_job_is_requeued_and_ends_as_an_undisturbed_run(
     tiny_ravdess, tmp_path, monkeypatch
 ):
     pytest.importorskip("submitit")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in this process
     undisturbed = tmp_path / "undisturbed"
     flags = arguments(
         tiny_ravdess,
