@@ -7,10 +7,11 @@ function, it has no state to save, and a resumed run cannot get it wrong.
 import math
 
 
-def epochs_of(n_steps, class_counts, batch_size):
+def epochs_of(n_steps, class_counts, batch_size, least=1):
     """As many epochs as take a number of steps, or a few more.
 
-    A recipe that was tuned on one corpus then trains as long on a smaller one.
+    A recipe that was tuned on one corpus then trains as long on a smaller one,
+    and hears the clips of a larger one as often.
 
     Arguments
     ---------
@@ -20,6 +21,8 @@ def epochs_of(n_steps, class_counts, batch_size):
         Clips of train by class.
     batch_size : int
         Clips of a batch.
+    least : int
+        Epochs, of a large corpus.
 
     Returns
     -------
@@ -31,9 +34,11 @@ def epochs_of(n_steps, class_counts, batch_size):
     15
     >>> epochs_of(900, class_counts=[100, 328], batch_size=16)
     34
+    >>> epochs_of(900, class_counts=[4000, 1000], batch_size=16, least=15)
+    15
     """
     n_batches = math.ceil(sum(class_counts) / batch_size)
-    return math.ceil(n_steps / n_batches)
+    return max(least, math.ceil(n_steps / n_batches))
 
 
 def constant(progress):
