@@ -50,12 +50,13 @@ def test_an_export_gives_the_predictions_in_a_fresh_process(tmp_path):
     assert len(said) == len(rows)
     worst = 0.0
     for found, expected in zip(said, rows):
-        for column in found.keys() & expected.keys():
-            if "p_" in column:
-                difference = abs(found[column] - float(expected[column]))
+        assert found["emotion"] == expected["prediction"], expected["ID"]
+        assert found["gender"] == expected["gender_prediction"], expected["ID"]
+        assert found["asr"] == expected["hypothesis"], expected["ID"]
+        for prefix in ("p", "gender_p"):
+            for name, p in found[prefix].items():
+                difference = abs(p - float(expected[f"{prefix}_{name}"]))
                 worst = max(worst, difference)
-            else:
-                assert found[column] == expected[column], expected["ID"]
     print(f"{len(said)} clips, no probability differs by more than {worst:.1e}")
     assert worst < 1e-5
 
