@@ -477,7 +477,9 @@ class SERBrain(sb.Brain):
 
     def evaluate_batch(self, batch, stage):
         """Forward pass, losses, and what is written down."""
-        if self.notice.given and if_main_process():
+        # not in test: its weights are those of the best epoch
+        is_valid = stage == sb.Stage.VALID
+        if is_valid and self.notice.given and if_main_process():
             self._leave_valid()
         with torch.no_grad(), self.evaluation_ctx:
             predictions = self.compute_forward(batch, stage)

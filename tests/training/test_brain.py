@@ -378,3 +378,13 @@ def test_the_signal_ends_a_process_again_when_training_is_over(tmp_path):
     brain, *data = make(tmp_path, n_epochs=1)
     brain.fit(*data)
     assert signal.getsignal(signal.SIGUSR1) == before == signal.SIG_DFL
+
+
+def test_a_signal_at_the_very_end_of_training_does_not_stop_the_test(tmp_path):
+    brain, counter, train, valid = make(tmp_path, n_epochs=1)
+    brain.fit(counter, train, valid)
+    kept = sorted(tmp_path.iterdir())
+    brain.notice.given = True  # after it was asked for the last time
+    brain.evaluate(valid)
+    assert len(brain.rows) == 20
+    assert sorted(tmp_path.iterdir()) == kept
