@@ -193,7 +193,7 @@ def _opened(path):
 @contextlib.contextmanager
 def _source(path):
     """What soundfile opens: a path, or the bytes of a file in an archive."""
-    if "::" not in str(path):
+    if not str(path).startswith("zip://"):
         if not os.path.isfile(path):
             raise SerMtlError(f"{path}: there is no such file")
         yield path
