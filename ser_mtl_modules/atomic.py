@@ -10,8 +10,8 @@ from pathlib import Path
 def atomic_write(path, binary=False):
     """Opens a file that takes its place only when it is complete.
 
-    What is written goes to a temporary file beside ``path``, to the disk, and then
-    under its name. If the block raises, or the machine stops, what was at
+    What is written goes to a temporary file beside ``path``, to the disk, and
+    then under its name. If the block raises, or the machine stops, what was at
     ``path`` before is still there.
 
     Arguments
@@ -24,7 +24,7 @@ def atomic_write(path, binary=False):
     Yields
     ------
     file object
-        Open for text in UTF-8. Line ends are written as they are given, as
+        Open for bytes, or for text in UTF-8. Line ends are written as they are given, as
         the ``csv`` module wants it.
 
     Example

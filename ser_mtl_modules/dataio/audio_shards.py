@@ -19,13 +19,16 @@ from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.errors import SerMtlError
 
 INDEX = "shards.json"
+ANY_YEAR = {
+    "strict_timestamps": False
+}  # also before 1980, which zip begins with
 
 
 def pack(manifest, data_folder, folder, shard_bytes=10**9):
     """Copies all files of a manifest into shards.
 
-    A shard is written whole or not at all; what is there already is kept, so
-    the same call goes on after a kill.
+    A shard is written whole or not at all. One that has the same files, by name,
+    size and time, is kept: the same call goes on after a kill.
 
     Arguments
     ---------
@@ -54,33 +57,33 @@ def pack(manifest, data_folder, folder, shard_bytes=10**9):
     n_files = sum(map(len, shards))
     # disable=None: no bar where the output is a file
     with tqdm(total=n_files, desc="Shards", unit="file", disable=None) as bar:
-        for i, sizes in enumerate(shards):
-            if not _is_whole(folder / _name(i), sizes):
-                _write(folder / _name(i), sizes, data_folder)
-            bar.update(len(sizes))
-    index = {name: _name(i) for i, sizes in enumerate(shards) for name in sizes}
+        for i, files in enumerate(shards):
+            if not _is_whole(folder / _name(i), files):
+                _write(folder / _name(i), files, data_folder)
+            bar.update(len(files))
+    index = {name: _name(i) for i, files in enumerate(shards) for name in files}
     with atomic_write(folder / INDEX) as file:
         json.dump(index, file)
     return len(shards)
 
 
 def _plan(manifest, data_folder, shard_bytes):
-    """For each shard its files' sizes, by name."""
+    """For each shard its files' sizes and times, by name."""
     shards, room = [], 0
     for wav in sorted({row["wav"] for row in manifest.rows.values()}):
         name = _below(wav, data_folder)
         try:
-            size = os.path.getsize(wav)
+            item = zipfile.ZipInfo.from_file(wav, name, **ANY_YEAR)
         except OSError as error:
             raise SerMtlError(
                 f"{wav}: can't be read ({error.strerror}). It is in the "
                 "manifest; is the data folder the one that was prepared?"
             ) from error
-        if size > room or not shards:
+        if item.file_size > room or not shards:
             shards.append({})
             room = shard_bytes
-        shards[-1][name] = size
-        room -= size
+        shards[-1][name] = _stamp(item)
+        room -= item.file_size
     return shards
 
 
@@ -96,19 +99,25 @@ def _below(wav, data_folder):
     return name
 
 
-def _is_whole(path, sizes):
+def _stamp(item):
+    """What changes with a file: its size, and its time to two seconds."""
+    *date, second = item.date_time
+    return item.file_size, (*date, second // 2)  # zip has even seconds alone
+
+
+def _is_whole(path, files):
     """Whether a shard is there and has just these files."""
     try:
         with zipfile.ZipFile(path) as shard:
-            there = {item.filename: item.file_size for item in shard.filelist}
+            there = {item.filename: _stamp(item) for item in shard.filelist}
     except (OSError, zipfile.BadZipFile):
         return False
-    return there == sizes
+    return there == files
 
 
 def _write(path, names, data_folder):
     with atomic_write(path, binary=True) as file:
-        with zipfile.ZipFile(file, "w", strict_timestamps=False) as shard:
+        with zipfile.ZipFile(file, "w", **ANY_YEAR) as shard:
             for name in names:
                 shard.write(Path(data_folder, name), name)
 

@@ -3,6 +3,7 @@ import shutil
 import zipfile
 from types import SimpleNamespace
 
+import fsspec
 import numpy as np
 import pytest
 import soundfile
@@ -107,6 +108,31 @@ def test_what_is_whole_is_kept_and_the_rest_written(corpus, shards, damage):
     pack(corpus, corpus.folder, shards, 5000)
     assert whole(shards) == before
     assert os.stat(shards / "00002.zip").st_mtime_ns == kept
+
+
+def test_a_file_that_changed_in_place_is_packed_again(corpus, shards):
+    path = corpus.folder / "s0" / "4.wav"
+    kept = os.stat(shards / "00000.zip").st_mtime_ns
+    soundfile.write(path, np.full(1000, 0.25), RATE, "PCM_16")
+    os.utime(path, (2e9, 2e9))
+    pack(corpus, corpus.folder, shards, 5000)
+    signal = Waves(shards=AudioShards(shards, corpus.folder))
+    assert (signal.wave("4", corpus.rows["4"]) == 0.25).all()
+    assert os.stat(shards / "00000.zip").st_mtime_ns == kept
+
+
+def test_shards_may_be_elsewhere_than_on_a_disk(corpus, shards):
+    elsewhere = fsspec.filesystem("memory")
+    elsewhere.put(str(shards), "/shards", recursive=True)
+    signal = Waves(shards=AudioShards("memory://shards", corpus.folder))
+    for i, row in corpus.rows.items():
+        assert torch.equal(signal.wave(i, row), Waves().wave(i, row))
+
+
+def test_a_plain_file_may_have_colons_in_its_name(corpus, tmp_path):
+    plain = corpus.rows["0"]["wav"]
+    other = shutil.copy(plain, tmp_path / "12::30.wav")
+    assert torch.equal(read_audio(other), read_audio(plain))
 
 
 def test_mistakes_are_named(corpus, shards, tmp_path):
