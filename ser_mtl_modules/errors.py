@@ -1,6 +1,8 @@
 """The one error type that users see."""
 
+import contextlib
 import difflib
+import sys
 
 
 class SerMtlError(Exception):
@@ -10,6 +12,26 @@ class SerMtlError(Exception):
     expected, and what to do. ``train.py`` and the command line print it
     without a traceback and exit with 2.
     """
+
+
+@contextlib.contextmanager
+def said_plainly():
+    """Ends a script with the message of a user's mistake, and exit code 2.
+
+    Example
+    -------
+    >>> try:
+    ...     with said_plainly():
+    ...         raise SerMtlError("a.yaml: there is no such file.")
+    ... except SystemExit as end:
+    ...     end.code
+    2
+    """
+    try:
+        yield
+    except SerMtlError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def nearest(name, known):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import ruamel.yaml
 
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import SerMtlError, said_plainly
 
 NAME, NEW = "!name:", "!new:"
 NO_MIXUP = "--mixup=!new:ser_mtl_modules.augment.mixup.NoMixup"
@@ -116,8 +116,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except SerMtlError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+    with said_plainly():
+        sys.exit(main(sys.argv[1:]))

@@ -41,7 +41,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from ser_mtl_modules.dataio.feature_cache import CachedLevels
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import SerMtlError, said_plainly
 from ser_mtl_modules.experiments import killing, small
 from ser_mtl_modules.scaffold.repository import RECIPES, need_recipes
 from ser_mtl_modules.synthesis.emodb import write_emodb
@@ -506,8 +506,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         sys.exit(main(sys.argv[1:]))
-    except SerMtlError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -34,7 +34,7 @@ from ser_mtl_modules.dataio.manifest import (
     read_manifest,
     write_manifest,
 )
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import said_plainly
 from ser_mtl_modules.experiments.benchmark import RATE, lengths_of
 
 LONGEST = 11.0  # seconds
@@ -159,8 +159,5 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    try:
+    with said_plainly():
         sys.exit(main(sys.argv[1:]))
-    except SerMtlError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
