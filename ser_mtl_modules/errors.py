@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import importlib
 import sys
 
 
@@ -32,6 +33,41 @@ def said_plainly():
     except SerMtlError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def import_optional(package, extra, purpose):
+    """A package that not everybody needs, or how to get it.
+
+    Arguments
+    ---------
+    package : str
+        To be imported.
+    extra : str
+        Of this package, which installs it.
+    purpose : str
+        What needs it: the beginning of the message.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    SerMtlError
+        If it can't be imported.
+
+    Example
+    -------
+    >>> import_optional("torch", "slurm", "--executor").__name__
+    'torch'
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise SerMtlError(
+            f"{purpose} needs {package}, which can't be imported ({error}). "
+            f"pip install 'ser-mtl[{extra}]' gets it."
+        ) from None
 
 
 def nearest(name, known):

@@ -5,7 +5,6 @@ scikit-learn tells the classes apart. It writes the files of a run, so that a
 report shows it beside the others and pairs its answers with theirs.
 """
 
-import importlib
 import io
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ from sklearn.svm import SVC, LinearSVC
 import speechbrain as sb
 from ser_mtl_modules.dataio.cards import load_card
 from ser_mtl_modules.dataio.folds import open_fold
-from ser_mtl_modules.errors import SerMtlError, nearest
+from ser_mtl_modules.errors import SerMtlError, import_optional, nearest
 from ser_mtl_modules.experiments.report import refuse_another
 from ser_mtl_modules.training import results, settings
 
@@ -78,14 +77,8 @@ class Functionals:
     """
 
     def __init__(self, feature_set):
-        try:
-            opensmile = importlib.import_module("opensmile")
-        except ImportError:
-            raise SerMtlError(
-                f"--features: {feature_set} is made by openSMILE, which is not "
-                "installed. pip install 'ser-mtl[opensmile]' gets it; mind "
-                "that its licence is for research only."
-            ) from None
+        # its licence is for research only
+        opensmile = import_optional("opensmile", "opensmile", "--features")
         self.smile = opensmile.Smile(opensmile.FeatureSet[feature_set])
 
     def __call__(self, signal, utterance, row, view):

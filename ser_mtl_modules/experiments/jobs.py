@@ -13,7 +13,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import SerMtlError, import_optional
 from ser_mtl_modules.locks import locked
 from ser_mtl_modules.training.preemption import EXIT_CODE
 
@@ -275,12 +275,6 @@ def import_submitit():
     module
     """
     os.environ["SUBMITIT_PREEMPT_SIGNAL"] = "USR1"
-    try:
-        import submitit
-    except ImportError as error:
-        raise SerMtlError(
-            f"--executor needs submitit, which can't be imported ({error}). "
-            "pip install 'ser-mtl[slurm]' gets it."
-        ) from None
+    submitit = import_optional("submitit", "slurm", "--executor")
     submitit.JobEnvironment.USR_SIG = "USR1"  # if it was imported before
     return submitit

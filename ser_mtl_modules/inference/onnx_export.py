@@ -9,7 +9,7 @@ import math
 import torch
 
 from ser_mtl_modules import __version__
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import SerMtlError, import_optional
 from ser_mtl_modules.inference import safe_folder
 from ser_mtl_modules.inference.convolved import by_convolutions
 from ser_mtl_modules.inference.export import hearing_window, new_folder
@@ -130,16 +130,9 @@ def import_onnx():
     module
         onnxruntime.
     """
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise SerMtlError(
-            f"--format onnx needs a package that can't be imported ({error}). "
-            "pip install 'ser-mtl[onnx]' gets it."
-        ) from None
-    return onnxruntime
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        module = import_optional(package, "onnx", "--format onnx")
+    return module
 
 
 def _trim(signal):

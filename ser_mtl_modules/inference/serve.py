@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 
-from ser_mtl_modules.errors import SerMtlError
+from ser_mtl_modules.errors import SerMtlError, import_optional
 from ser_mtl_modules.inference.model_card import INTENDED_USE, LIMITS
 from ser_mtl_modules.inference.page import hear, read_facts
 
@@ -75,14 +75,7 @@ def import_gradio():
     module
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    try:
-        import gradio
-    except ImportError as error:
-        raise SerMtlError(
-            f"The page is made with Gradio, which can't be imported ({error})."
-            " pip install 'ser-mtl[serve]' gets it."
-        ) from None
-    return gradio
+    return import_optional("gradio", "serve", "The page")
 
 
 def start(gradio, blocks, host, port):

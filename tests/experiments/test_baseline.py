@@ -175,7 +175,7 @@ def test_mistakes_are_told(tiny_ravdess, tmp_path, monkeypatch):
     with pytest.raises(SerMtlError, match="--classifier=svm"):
         make(tiny_ravdess, tmp_path, classifier="svm")
     monkeypatch.setitem(sys.modules, "opensmile", None)
-    with pytest.raises(SerMtlError, match="openSMILE.*pip install"):
+    with pytest.raises(SerMtlError, match="opensmile.*pip install"):
         make(tiny_ravdess, tmp_path, features="compare").execute()
     waves = Baseline(
         RECIPE / "hparams" / "mtl_fbank.yaml",
