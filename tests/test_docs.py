@@ -1,8 +1,10 @@
 """What the documentation says is so: its commands, and its examples."""
 
+import pydoc
 import re
 import shlex
 import shutil
+import subprocess
 
 import pytest
 import torch
@@ -51,10 +53,20 @@ COMMANDS = [
 
 
 def check_flags(yaml, flags):
-    """Every flag for train.py is a key of the YAML, or SpeechBrain's own."""
+    """Flags for train.py are keys of the YAML, or SpeechBrain's; names exist."""
     assert yaml.is_file(), yaml
     _, _, overrides = sb.parse_arguments([str(yaml), *flags])
     settings.override(yaml, overrides)
+    for name in re.findall(r"!(?:new|name|apply):([\w.]+)", overrides or ""):
+        assert pydoc.locate(name), name
+
+
+def check_ours(folder, words):
+    """What stands behind ``python -m ser_mtl_modules`` is a command."""
+    command = get_command(app).commands[words[0]]
+    context = command.make_context(words[0], words[1:])
+    if "yaml" in context.params:  # other options are for train.py
+        check_flags(folder / context.params["yaml"], context.args)
 
 
 @pytest.mark.parametrize("folder, words", COMMANDS)
@@ -66,14 +78,33 @@ def test_a_command_is_one_that_there_is(folder, words):
     elif program == "bash":
         assert (folder / rest[0]).is_file()
     elif rest[:2] == ["-m", "ser_mtl_modules"]:
-        command = get_command(app).commands[rest[2]]
-        context = command.make_context(rest[2], rest[3:])
-        if "yaml" in context.params:  # other options are for train.py
-            check_flags(folder / context.params["yaml"], context.args)
+        check_ours(folder, rest[2:])
     elif program == "python" and rest[0] == "train.py":
         check_flags(folder / rest[1], rest[2:])
     else:
         assert program in ("python", "torchrun", "pip"), words
+
+
+@pytest.mark.parametrize(
+    "script", sorted(ROOT.glob("recipes/*/tables/*.sh")), ids=lambda p: p.name
+)
+def test_a_script_of_a_table_has_such_commands_alone(script, tmp_path):
+    said = tmp_path / "said"
+    python = tmp_path / "python"
+    # each word ends with 0, each command with a dot as one more word
+    python.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" . >> {said}\n")
+    python.chmod(0o755)
+    subprocess.run(
+        ["bash", str(script), "/path/to/corpus", "openai/whisper-base"],
+        check=True,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+    lines = said.read_text().removesuffix("\0.\0").split("\0.\0")
+    assert len(lines) > 1
+    for line in lines:
+        module, *words = line.split("\0")[1:]
+        assert module == "ser_mtl_modules"
+        check_ours(script.parents[1], words)
 
 
 def published(page):
