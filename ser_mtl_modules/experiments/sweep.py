@@ -176,7 +176,7 @@ class Sweep:
         That stage gets those of the flags that its YAML has a key for.
         """
         stages = [(self.yaml, self.flags)]
-        if "earlier_yaml" in options:
+        if options.get("earlier_yaml"):
             earlier = self.recipe / options["earlier_yaml"]
             common = settings.flags_for(earlier, self.flags)
             stages.insert(0, (earlier, common))

@@ -25,8 +25,9 @@ class EarlierStage:
 
     Arguments
     ---------
-    yaml : str
-        The hyperparameters that the earlier stage is trained with.
+    yaml : str or None
+        The hyperparameters that the earlier stage is trained with; None if
+        there is none, and nothing to take over.
     folder : str or Path
         The run's output folder.
     modules : dict of str to torch.nn.Module
@@ -53,6 +54,8 @@ class EarlierStage:
             If the earlier stage is not finished, was of another recipe, card,
             fold, seed or manifest, or has modules of other shapes.
         """
+        if self.yaml is None:
+            return
         if not (self.folder / "results.json").exists():
             raise SerMtlError(
                 f"{self.folder}: the earlier stage is not finished, as there "

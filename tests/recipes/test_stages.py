@@ -13,6 +13,7 @@ from ser_mtl_modules.dataio.manifest import read_manifest
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.experiments.report import find_runs
 from ser_mtl_modules.experiments.sweep import Sweep
+from ser_mtl_modules.lobes.encoders import PretrainedEncoder
 from ser_mtl_modules.training.brain import SERBrain
 from ser_mtl_modules.training.stages import EarlierStage
 
@@ -150,6 +151,29 @@ def test_an_earlier_stage_that_can_not_be_taken_is_told(
     facts["checksums"]["manifest"] = "another"
     with pytest.raises(SerMtlError, match="content of the manifest"):
         EarlierStage("a.yaml", first, wider).load(facts)
+
+
+def test_one_stage_alone_begins_with_the_pre_trained_encoder(
+    command, tiny_models, monkeypatch
+):
+    begun = {}
+
+    def stop(brain, *_):
+        for key, value in brain.hparams.encoder.state_dict().items():
+            begun[key.removeprefix("trained.").replace("/", ".")] = value
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SERBrain, "fit", stop)
+    alone = ["--earlier_yaml=null", "--earlier_folder=nowhere"]
+    with pytest.raises(KeyboardInterrupt):
+        train.main(command(2, "alone", *alone))
+    encoder = PretrainedEncoder(tiny_models["whisper"], freeze=1)
+    given = encoder.state_dict()
+    trained = [key for key in begun if key in given]
+    assert trained
+    assert all(torch.equal(begun[key], given[key]) for key in trained)
+    runs = sweep(command, alone[0])
+    assert len(runs.commands(runs.runs[0])) == 1
 
 
 def test_other_sizes_are_refused(first, command):
