@@ -9,6 +9,7 @@ Every other flag goes to train.py. Trains three times, for two epochs unless
 without mixup, as waves and levels are not mixed alike.
 """
 
+import argparse
 import io
 import json
 import subprocess
@@ -86,33 +87,74 @@ def _to_flow(node):
             _to_flow(part)
 
 
+BEGINS = "Going into epoch"  # SpeechBrain's epoch counter says so
+
+
 def seconds(yaml, flags, folder):
-    """Trains; gives seconds of an epoch, and of all that is not epochs."""
-    script = Path(yaml).absolute().parents[1] / "train.py"
+    """Trains, and shows what that says.
+
+    Arguments
+    ---------
+    yaml : Path
+        In a recipe's ``hparams``.
+    flags : list of str
+        For train.py.
+    folder : str
+        Gets the run.
+
+    Returns
+    -------
+    tuple of float
+        Seconds until the first epoch begins, of an epoch, and of all.
+    """
+    script = yaml.absolute().parents[1] / "train.py"
     flags = [*flags, f"--output_folder={folder}", "--noprogressbar"]
-    started = time.monotonic()
-    subprocess.run([sys.executable, str(script), str(yaml), *flags], check=True)
+    command = [sys.executable, str(script), str(yaml), *flags]
+    started, begun = time.monotonic(), None
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout:
+            print(line, end="")
+            if begun is None and BEGINS in line:
+                begun = time.monotonic() - started
+    if process.returncode:
+        raise SerMtlError(
+            f"{script.name} ended with exit code {process.returncode}: what "
+            "it said stands above."
+        )
     whole = time.monotonic() - started
     results = json.loads((Path(folder) / "results.json").read_text())
-    return results["seconds"] / results["epochs"], whole - results["seconds"]
+    return begun, results["seconds"] / results["epochs"], whole
 
 
 def main(arguments):
     """Trains with stored levels, again with them, and without."""
-    yaml, *flags = arguments
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("yaml", type=Path, help="other flags are train.py's")
+    args, flags = parser.parse_known_args(arguments)
+    try:
+        waves = without_cache(args.yaml.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SerMtlError(
+            f"{args.yaml}: {error.strerror}. Expected a recipe's YAML."
+        ) from None
     if not any(flag.startswith("--number_of_epochs") for flag in flags):
         flags.append("--number_of_epochs=2")
     flags.append(NO_MIXUP)
-    waves = without_cache(Path(yaml).read_text(encoding="utf-8"))
+    table = []
     with tempfile.TemporaryDirectory() as folder:
-        runs = {
-            "stored levels, first run": flags,
-            "stored levels, second run": flags,
-            "encoder in every step": [*flags, *waves],
-        }
-        for i, (name, given) in enumerate(runs.items()):
-            epoch, rest = seconds(yaml, given, f"{folder}/{i}")
-            print(f"{name:26} {epoch:8.1f} s/epoch, {rest:8.1f} s besides")
+        for i, (name, given) in enumerate(
+            {
+                "stored levels, first run": flags,
+                "stored levels, second run": flags,
+                "encoder in every step": [*flags, *waves],
+            }.items()
+        ):
+            figures = seconds(args.yaml, given, f"{folder}/{i}")
+            table.append(f"{name:26}" + "".join(f"{x:10.1f}" for x in figures))
+    print(f"{'seconds':26}{'begins':>10}{'an epoch':>10}{'in all':>10}")
+    print("\n".join(table))
 
 
 if __name__ == "__main__":
