@@ -4,7 +4,6 @@ import csv
 import json
 import math
 
-from matplotlib.figure import Figure
 from rich.table import Table
 
 from ser_mtl_modules.atomic import atomic_write
@@ -14,7 +13,7 @@ from ser_mtl_modules.metrics.classification import (
     mean_recall,
 )
 from ser_mtl_modules.metrics.intervals import interval
-from ser_mtl_modules.training.figures import COLOURS, save
+from ser_mtl_modules.training.figures import COLOURS, new_figure, save
 
 SCORES = ("UA", "WA", "macro_F1")
 
@@ -159,7 +158,7 @@ def plot(path, scored):
     for (group, kind, unit), rows in _lines(scored).items():
         if group in ("noise", "attack"):
             panels.setdefault((group, unit), {})[kind] = rows
-    figure = Figure(
+    figure = new_figure(
         figsize=(0.5 + 4.2 * len(panels), 4.6), layout="constrained", dpi=150
     )
     all_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]

@@ -2,9 +2,8 @@
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
-from ser_mtl_modules.training.figures import COLOURS, save
+from ser_mtl_modules.training.figures import COLOURS, new_figure, save
 
 N_COLUMNS = 700  # of the picture, whatever the recording's length
 # No attention is still to be seen on white
@@ -72,7 +71,7 @@ def plot_clip(path, wave, sample_rate, attention):
         for name, weights in attention.over_time.items()
     }
     pooling = strips.pop("pooling")
-    figure = Figure(
+    figure = new_figure(
         figsize=(11, 2.6 + 0.4 * len(strips)), layout="constrained", dpi=110
     )
     grid = figure.add_gridspec(

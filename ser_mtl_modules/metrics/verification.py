@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import roc_curve
 
 from ser_mtl_modules.errors import SerMtlError
 from ser_mtl_modules.randomness import key
@@ -105,6 +104,9 @@ def equal_error_rate(scores, same):
             "have a score that is not finite, so there is no equal error "
             "rate. Look in train_log.txt for where the loss went astray."
         )
+    # takes a third of a second, and training begins without
+    from sklearn.metrics import roc_curve
+
     passed, found, _ = roc_curve(same, scores, drop_intermediate=False)
     gap = (1 - found) - passed  # from 1 down to -1, never up
     after = int(np.argmax(gap <= 0))

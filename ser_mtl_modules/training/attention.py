@@ -1,9 +1,8 @@
 """A picture of one clip: where the main task looks, and at which task."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from ser_mtl_modules.training.figures import COLOURS, save
+from ser_mtl_modules.training.figures import COLOURS, new_figure, save
 
 
 def plot_attention(path, wave, sample_rate, over_time, over_tasks, title):
@@ -29,7 +28,7 @@ def plot_attention(path, wave, sample_rate, over_time, over_tasks, title):
         Above the picture.
     """
     n_rows = 1 + len(over_time)
-    figure = Figure(
+    figure = new_figure(
         figsize=(11, 1 + 1.2 * n_rows), layout="constrained", dpi=150
     )
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")

@@ -5,13 +5,29 @@ import math
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from ser_mtl_modules.training.results import LOWER_IS_BETTER, flat
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"]
+
+
+def new_figure(**settings):
+    """A matplotlib figure, which no backend knows of.
+
+    Arguments
+    ---------
+    **settings
+        Of ``matplotlib.figure.Figure``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    # takes more than half a second, and training begins without
+    from matplotlib.figure import Figure
+
+    return Figure(**settings)
 
 
 def plot_confusion(path, matrix, classes, title):
@@ -35,7 +51,8 @@ def plot_confusion(path, matrix, classes, title):
     support = matrix.sum(axis=1, keepdims=True)
     shares = matrix / np.where(support > 0, support, 1)  # [C, C]
     side = 2.6 + 0.72 * len(classes)
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained", dpi=150)
+    size = side + 0.6, side
+    figure = new_figure(figsize=size, layout="constrained", dpi=150)
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (i, j), share in np.ndenumerate(shares):
@@ -101,7 +118,7 @@ def plot_curves(path, history, best_epoch=None):
     """
     losses = list({name: 0 for e in history for name in e["train"]})
     n_rows = math.ceil(len(losses) / 3)
-    figure = Figure(
+    figure = new_figure(
         figsize=(11, 2.5 * (1 + n_rows)), layout="constrained", dpi=150
     )
     # two figures in one, lest the legend above push the losses apart
@@ -126,7 +143,7 @@ def plot_curves(path, history, best_epoch=None):
         panel.title.set(fontsize=10, ha="left", x=0)
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(alpha=0.25)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        panel.locator_params(axis="x", integer=True, min_n_ticks=1)
     below.supxlabel("epoch", fontsize=10)
     save(figure, path)
 
