@@ -451,8 +451,13 @@ class KillTest:
 
 def import_all():
     """What takes long to import, before runs are forked."""
-    import transformers  # noqa: F401
-
+    # a run would import them for its encoder, optimizer and metrics
+    for module in (
+        "transformers.models.wavlm.modeling_wavlm",
+        "torch._dynamo",
+        "sklearn.metrics",
+    ):
+        importlib.import_module(module)
     sys.path.insert(0, str(RECIPES))
     importlib.import_module("train")
 
