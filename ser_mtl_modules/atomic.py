@@ -24,8 +24,8 @@ def atomic_write(path, binary=False):
     Yields
     ------
     file object
-        Open for bytes, or for text in UTF-8. Line ends are written as they are given, as
-        the ``csv`` module wants it.
+        Open for bytes, or for text in UTF-8. Line ends are written as they are
+        given, as the ``csv`` module wants it.
 
     Example
     -------

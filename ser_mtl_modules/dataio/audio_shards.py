@@ -19,9 +19,8 @@ from ser_mtl_modules.atomic import atomic_write
 from ser_mtl_modules.errors import SerMtlError
 
 INDEX = "shards.json"
-ANY_YEAR = {
-    "strict_timestamps": False
-}  # also before 1980, which zip begins with
+# also before 1980, which zip begins with
+ANY_YEAR = {"strict_timestamps": False}
 
 
 def pack(manifest, data_folder, folder, shard_bytes=10**9):
