@@ -82,7 +82,9 @@ def test_three_trainings_are_timed_from_their_start(recipe, capfd):
     assert head.split() == ["seconds", "begins", "an", "epoch", "in", "all"]
     for line in (first, second, without):
         begins, epoch, whole = map(float, line.split()[-3:])
-        assert begins >= 0.3 and epoch == 4.0 and whole > begins
+        assert begins >= 0.3 and epoch == 4.0
+        # 0.2 less what rounding to tenths takes
+        assert whole > begins + 0.05
 
 
 def test_a_training_that_fails_and_a_yaml_that_is_missing_are_told(recipe):
